@@ -1,0 +1,85 @@
+"""chatd: a self-hosted chat server for language models.
+
+This module is the API for plugins: they import `chatd` and nothing below it. Names are loaded on
+first use, so that importing chatd costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chatd import sse as sse
+    from chatd import upstream as upstream
+    from chatd.app import App as App
+    from chatd.errors import BadRequest as BadRequest
+    from chatd.errors import ChatdError as ChatdError
+    from chatd.errors import ConfigError as ConfigError
+    from chatd.errors import Conflict as Conflict
+    from chatd.errors import Forbidden as Forbidden
+    from chatd.errors import InvalidInput as InvalidInput
+    from chatd.errors import NotFound as NotFound
+    from chatd.errors import PreconditionFailed as PreconditionFailed
+    from chatd.errors import ProviderBusy as ProviderBusy
+    from chatd.errors import ProviderError as ProviderError
+    from chatd.errors import ProviderInterrupted as ProviderInterrupted
+    from chatd.errors import ProviderRefused as ProviderRefused
+    from chatd.errors import ProviderTimeout as ProviderTimeout
+    from chatd.errors import ProviderUnavailable as ProviderUnavailable
+    from chatd.errors import RateLimited as RateLimited
+    from chatd.errors import ReadOnly as ReadOnly
+    from chatd.errors import Unauthenticated as Unauthenticated
+    from chatd.hookspecs import hookimpl as hookimpl
+    from chatd.preset import EditablePresetSource as EditablePresetSource
+    from chatd.preset import PresetSource as PresetSource
+    from chatd.provider import Chunk as Chunk
+    from chatd.provider import Finish as Finish
+    from chatd.provider import ModelInfo as ModelInfo
+    from chatd.provider import Prompt as Prompt
+    from chatd.provider import PromptMessage as PromptMessage
+    from chatd.provider import Provider as Provider
+    from chatd.provider import Reasoning as Reasoning
+    from chatd.provider import Text as Text
+    from chatd.provider import ToolCall as ToolCall
+    from chatd.types import Message as Message
+    from chatd.types import Preset as Preset
+    from chatd.types import Request as Request
+    from chatd.types import Session as Session
+    from chatd.types import Usage as Usage
+    from chatd.types import User as User
+    from chatd.types import digest_token as digest_token
+    from chatd.types import new_id as new_id
+    from chatd.types import now as now
+
+__version__ = "0.1.0"
+
+_EXPORTS = {
+    "app": "App",
+    "errors": "BadRequest ChatdError ConfigError Conflict Forbidden InvalidInput NotFound"
+    " PreconditionFailed ProviderBusy ProviderError ProviderInterrupted ProviderRefused"
+    " ProviderTimeout ProviderUnavailable RateLimited ReadOnly Unauthenticated",
+    "hookspecs": "hookimpl",
+    "preset": "EditablePresetSource PresetSource",
+    "provider": "Chunk Finish ModelInfo Prompt PromptMessage Provider Reasoning Text ToolCall",
+    "types": "Message Preset Request Session Usage User digest_token new_id now",
+}
+_MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names.split()}
+_MODULES = ("sse", "upstream")
+
+__all__ = sorted([*_MODULE_OF, *_MODULES])
+
+
+def __getattr__(name: str) -> Any:
+    """Load an exported name on first use (PEP 562)."""
+    if name in _MODULES:
+        return importlib.import_module(f"chatd.{name}")
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'chatd' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"chatd.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
