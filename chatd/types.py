@@ -8,6 +8,8 @@ building one costs a tenth, and the encoder writes them as they are.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import secrets
 import time
 import uuid
 from collections.abc import Mapping
@@ -18,6 +20,7 @@ import msgspec
 Role = Literal["system", "user", "assistant", "tool"]
 Status = Literal["complete", "streaming", "stopped", "interrupted", "error"]
 Kind = Literal["send", "regenerate", "edit"]
+TOKEN_PREFIX = "chatd_"
 
 
 def new_id() -> str:
@@ -32,6 +35,16 @@ def now() -> dt.datetime:
     """Return the time in UTC, in whole milliseconds: what every store can keep."""
     time_now = dt.datetime.now(dt.UTC)
     return time_now.replace(microsecond=time_now.microsecond // 1000 * 1000)
+
+
+def new_token() -> str:
+    """Return a new secret: 32 random bytes after a prefix that leak scanners can look for."""
+    return TOKEN_PREFIX + secrets.token_urlsafe(32)
+
+
+def digest_token(token: str) -> str:
+    """Return the SHA-256 of a token in hexadecimal: all of it that is ever stored."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True):
