@@ -13,7 +13,8 @@ class Event(Value, frozen=True, kw_only=True):
     """What subscribers get, at least once kept by the store: never a chunk.
 
     `payload` is the wire form without its `type`. `revision` is that of the message it is about,
-    0 when it is about none. `generation` says that the event starts or ends `generation_id`.
+    0 when it is about none. `generation` says that the event starts or ends `generation_id`. The
+    subscriber named `origin` does not get it.
     """
 
     type: str
@@ -21,6 +22,7 @@ class Event(Value, frozen=True, kw_only=True):
     revision: int = 0
     generation_id: str | None = None
     generation: Literal["starts", "ends"] | None = None
+    origin: str | None = None
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):

@@ -41,10 +41,10 @@ def sign_in(app: App, credentials: Mapping[str, Any]) -> User | None:
 
 
 @hookspec
-def register_providers(app: App) -> list[Provider]:
+def register_providers(app: App) -> list[Provider]:  # type: ignore[empty-body]
     """Return the providers of models that you add. Called once, at start; an exception ends it."""
 
 
 @hookspec
-def register_preset_sources(app: App) -> list[PresetSource]:
+def register_preset_sources(app: App) -> list[PresetSource]:  # type: ignore[empty-body]
     """Return the sources of presets that you add. Called once, at start; an exception ends it."""

@@ -1,0 +1,160 @@
+"""The App: builds, owns, opens and closes everything below it, and does nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+from chatd.broker import Broker, MemoryBroker
+from chatd.catalog import Models, Presets
+from chatd.config import Config
+from chatd.errors import ConfigError, Unauthenticated
+from chatd.generations import Generations
+from chatd.hub import Hub
+from chatd.limits import TurnLimits
+from chatd.node import Node
+from chatd.plugins import Plugins
+from chatd.provider import Provider
+from chatd.schemas import Shapes
+from chatd.sessions import Sessions
+from chatd.store import Store
+from chatd.stores import open_store
+from chatd.turns import Turns
+from chatd.types import Request, User
+
+logger = logging.getLogger(__name__)
+
+
+class App:
+    """One chatd. Building it does no I/O; entering it opens everything, leaving closes it.
+
+    `plugins` are objects with hooks, asked before those that the configuration names.
+    """
+
+    store: Store
+    broker: Broker
+    generations: Generations
+    models: Models
+    presets: Presets
+    sessions: Sessions
+    turns: Turns
+
+    def __init__(self, config: Config | None = None, *, plugins: Iterable[object] = ()) -> None:
+        self.config = config or Config()
+        self.node = Node(self.config.data_dir)
+        self.hub = Hub()
+        self.shapes = Shapes(self.config.limits, self.config.models.option_keys)
+        self.is_closing = False
+        self.is_open = False
+        self._given = tuple(plugins)
+        self._stack = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as stack:
+            await self._open(stack)
+            self._stack = stack.pop_all()
+        self.is_open = True
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self.is_open = False
+        await self._stack.aclose()
+
+    async def _open(self, stack: contextlib.AsyncExitStack) -> None:
+        """Open from the bottom up; closing is the same list backwards."""
+        config = self.config
+        self.node.open()
+        stack.callback(self.node.close)
+        settings = config.plugins
+        self.plugins = Plugins(
+            settings.enabled,
+            objects=self._given,
+            directory=settings.dir,
+            tables=config.plugin_tables,
+        )
+        self.store = open_store(config.store.url or f"sqlite:///{config.data_dir}/chatd.db")
+        await self.store.open()
+        stack.push_async_callback(self.store.aclose)
+        self.broker = MemoryBroker(self.hub)
+        stack.push_async_callback(self.broker.aclose)
+        providers = await self.plugins.collect("register_providers", app=self)
+        for provider in providers:
+            stack.push_async_callback(provider.aclose)
+        _check_names("provider", providers)
+        sources = await self.plugins.collect("register_preset_sources", app=self)
+        for source in sources:
+            stack.push_async_callback(source.aclose)
+        _check_names("preset source", sources)
+        self.presets = Presets(sources)
+        await self._open_turns(stack, providers)
+
+    async def _open_turns(
+        self, stack: contextlib.AsyncExitStack, providers: list[Provider]
+    ) -> None:
+        config, limits, node = self.config, self.config.limits, self.node
+        self.models = Models(self.store, providers, default=config.llm.default_model)
+        self.generations = Generations(
+            self.store, self.broker, node=node.id, boot=node.boot, reply_bytes=limits.reply_bytes
+        )
+        self.sessions = Sessions(self.store, self.broker, self.generations, self.presets)
+        self.turns = Turns(
+            self.store,
+            self.broker,
+            self.generations,
+            self.models,
+            limits=TurnLimits(
+                sends_per_minute=limits.sends_per_minute,
+                generations_per_user=limits.generations_per_user,
+            ),
+            llm=config.llm,
+            prompt_chars=limits.prompt_chars,
+            node=node.id,
+            boot=node.boot,
+        )
+        await self.generations.open()
+        stack.push_async_callback(self._drain)
+        self.models.open(config.models.sync_interval)
+        stack.push_async_callback(self.models.aclose)
+
+    async def _drain(self) -> None:
+        self.close_turns()
+        await self.generations.aclose()
+
+    def close_turns(self) -> None:
+        """Refuse new turns from now on."""
+        self.is_closing = True
+        self.turns.close()
+
+    def plugin_config(self, name: str) -> dict[str, Any]:
+        """Return the checked configuration of a plugin."""
+        return self.plugins.configs[name]
+
+    async def authenticate(self, request: Request) -> User:
+        """Return who makes a request. Raises Unauthenticated when no plugin knows them."""
+        user: User | None = await self.plugins.first("authenticate", app=self, request=request)
+        if user is None:
+            raise Unauthenticated
+        return user
+
+    async def sign_in(self, credentials: Mapping[str, Any]) -> User:
+        """Return whose credentials these are. Raises Unauthenticated when no plugin takes them."""
+        user: User | None = await self.plugins.first("sign_in", app=self, credentials=credentials)
+        if user is None:
+            raise Unauthenticated("These credentials are not accepted.")
+        return user
+
+    async def ready(self) -> None:
+        """Return when turns can be taken; raise the error that says why not."""
+        async with asyncio.timeout(5):
+            await self.store.ping()
+            await self.broker.ping()
+
+
+def _check_names(what: str, items: list[Any]) -> None:
+    names = [item.name for item in items]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"Two plugins register a {what} named {name}.")

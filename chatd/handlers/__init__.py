@@ -1,0 +1,1 @@
+"""HTTP, SSE and WebSocket in, values out: handlers load, call and write."""

@@ -1,0 +1,196 @@
+"""The socket of one session."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar
+
+from chatd.errors import BadRequest, NotFound
+from chatd.events import Event
+from chatd.generations import end_event
+from chatd.handlers.sockets import GREETING, Socket
+from chatd.log import Frame
+from chatd.turns import Sent, user_message_event
+from chatd.types import Head, Message
+
+REPLAY_AT_MOST = 200
+TYPING_FOR = 5.0
+TYPING_PER_SECOND = 5
+
+
+class SessionSocket(Socket):
+    """Everything that happens in one session, and what the caller does there."""
+
+    commands: ClassVar[dict[str, str]] = {
+        "send_message": "send_message",
+        "typing": "typing",
+        "stop_typing": "stop_typing",
+        "ping": "answer_ping",
+        "stop_generation": "stop_generation",
+        "resume": "resume",
+    }
+    _typed_at: tuple[float, ...] = ()
+    _typing_timer: asyncio.TimerHandle | None = None
+
+    async def join(self, *args: str) -> None:
+        """Join, then say where the session stands, and replay what the caller missed.
+
+        Joining comes first and takes no await: from then on events queue, and those that the
+        replay covers are dropped by `settle`.
+        """
+        (session_id,) = args
+        self.session_id = self.room = session_id
+        running = self.app.hub.join(session_id, self.subscriber)
+        head = await self.app.sessions.head(self.user, session_id)
+        if not head.session.is_active:
+            raise NotFound
+        replay, must_reload = await self._missed(head)
+        replayed = frozenset(
+            m.generation_id or "" for m in replay if m.role == "assistant" and _has_ended(m)
+        )
+        generation = None if running in replayed else running
+        self._greet(head, generation, must_reload)
+        for message in replay:
+            event = replay_event(message)
+            if event is not None:
+                self.send_now(event)
+        self.subscriber.settle(head.revision, replayed)
+
+    async def _missed(self, head: Head) -> tuple[list[Message], bool]:
+        """Return the messages that the caller missed, or that it must load them all."""
+        text, epoch = self.get_query_argument("since", None), self.get_query_argument("epoch", None)
+        if text is None:
+            return [], False
+        if not (text.isascii() and text.isdecimal()):
+            raise BadRequest("since is a revision.")
+        since = int(text)
+        if since > head.revision or epoch not in (None, self.app.store.epoch):
+            return [], True
+        page = await self.app.store.list_messages(
+            self.user.id, self.session_id, since=since, limit=REPLAY_AT_MOST
+        )
+        missed = [m for m in page.results if m.revision <= head.revision]
+        return ([], True) if page.more_after else (missed, False)
+
+    def _greet(self, head: Head, generation_id: str | None, must_reload: bool) -> None:
+        log = self.app.hub.running(self.session_id)
+        generation = None
+        if generation_id is not None and log is not None and log.generation_id == generation_id:
+            generation = {
+                "generation_id": generation_id,
+                "message_id": log.message_id,
+                "seq": len(log.entries),
+            }
+        payload: dict[str, Any] = {
+            "session_id": self.session_id,
+            "message": "Connected to the chat session.",
+            "revision": head.revision,
+            "epoch": self.app.store.epoch,
+            "head_id": head.session.head_id,
+            "generation": generation,
+            **GREETING,
+        }
+        if must_reload:
+            payload["reload"] = True
+        self.send_now(Event(type="connection_established", payload=payload))
+
+    async def send_message(self, message: str, client_id: str | None) -> None:
+        """Send; the events come through the room, to this socket as to all others."""
+        sent = await self.app.turns.send(self.user, self.session_id, message, client_id)
+        if sent.is_duplicate:
+            self._repeat(sent)
+
+    def _repeat(self, sent: Sent) -> None:
+        """Answer a repeated send with what the first one led to."""
+        self.send_now(user_message_event(sent.user_message, duplicate=True))
+        if sent.answer is not None:
+            self.send_now(end_event(sent.answer))
+
+    def typing(self) -> None:
+        """Tell the others, and take it back after a few seconds."""
+        if self._may_tell_typing():
+            self._tell_typing(True)
+            self._forget_typing()
+            loop = asyncio.get_running_loop()
+            self._typing_timer = loop.call_later(TYPING_FOR, self._tell_typing, False)
+
+    def stop_typing(self) -> None:
+        """Tell the others."""
+        if self._may_tell_typing():
+            self._forget_typing()
+            self._tell_typing(False)
+
+    def _may_tell_typing(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        recent = tuple(at for at in self._typed_at if now - at < 1)
+        if len(recent) >= TYPING_PER_SECOND:
+            return False
+        self._typed_at = (*recent, now)
+        return True
+
+    def _forget_typing(self) -> None:
+        if self._typing_timer is not None:
+            self._typing_timer.cancel()
+            self._typing_timer = None
+
+    def _tell_typing(self, is_typing: bool) -> None:
+        payload = {
+            "user": {"id": self.user.id, "name": self.user.name},
+            "is_typing": is_typing,
+        }
+        event = Event(type="user_typing", payload=payload, origin=self.request_id)
+        self.app.broker.publish(self.session_id, event)
+
+    async def answer_ping(self, t: Any = None) -> None:
+        """Answer with the head, so that a client that lost the last frame finds out."""
+        head = await self.app.sessions.head(self.user, self.session_id)
+        log = self.app.hub.running(self.session_id)
+        generation = log and {"generation_id": log.generation_id, "seq": len(log.entries)}
+        payload = {"t": t, "revision": head.revision, "generation": generation}
+        self.send_now(Event(type="pong", payload=payload))
+
+    async def stop_generation(self, generation_id: str | None, seen_seq: int | None) -> None:
+        """Stop what runs; if nothing does, nothing happens."""
+        await self.app.turns.stop(self.user, self.session_id, generation_id, seen_seq)
+
+    async def resume(self, generation_id: str, after_seq: int) -> None:
+        """Send the rest of a running generation's log, or the end of an ended one."""
+        if self.subscriber.rewind(generation_id, after_seq):
+            return
+        message = await self.app.store.get_message(self.user.id, self.session_id, generation_id)
+        if message.role != "assistant" or not _has_ended(message):
+            raise NotFound("There is no such generation.")
+        self.send_now(end_event(message))
+
+    async def check_subject(self) -> None:
+        """Raise NotFound when the session is deleted or erased."""
+        session = await self.app.sessions.get(self.user, self.session_id)
+        if not session.is_active:
+            raise NotFound
+
+    def sent(self, frames: list[Frame]) -> None:
+        """Close behind the event that says the session is gone."""
+        if frames[-1].type == "session_deleted":
+            self.close(4504, "session deleted")
+
+    def on_close(self) -> None:
+        """Take back that somebody types."""
+        if self._typing_timer is not None:
+            self._forget_typing()
+            self._tell_typing(False)
+        super().on_close()
+
+
+def _has_ended(message: Message) -> bool:
+    return message.status != "streaming"
+
+
+def replay_event(message: Message) -> Event | None:
+    """Return the event that brings a changed message to somebody who missed the change."""
+    if not _has_ended(message):
+        return None  # its generation runs: `ai_typing` and the snapshot bring it
+    if message.role == "user":
+        return user_message_event(message)
+    if message.role == "assistant":
+        return end_event(message)
+    return Event(type="message_updated", payload={"message": message}, revision=message.revision)

@@ -1,0 +1,82 @@
+"""Sessions over REST."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatd.handlers.base import BaseHandler
+from chatd.types import Session
+
+ACTIVE = {"true": True, "false": False, "all": None}
+
+
+class SessionHandler(BaseHandler):
+    """What all handlers that answer with one session share."""
+
+    def send_session(self, session: Session, status: int = 200) -> None:
+        """Answer with a session and its version as ETag."""
+        self.set_header("ETag", f'"{session.version}"')
+        if status == 201:
+            prefix = self.app.config.server.prefix
+            self.set_header("Location", f"{prefix}/api/sessions/{session.id}/")
+        self.send(session, status)
+
+
+class SessionsHandler(SessionHandler):
+    """The list of sessions."""
+
+    async def get(self) -> None:
+        """List own sessions, the most recent activity first."""
+        is_active = self.query_choice("is_active", ACTIVE, True)
+        query = self.get_query_argument("q", "")
+        limit = self.query_limit()
+        page = await self.app.store.list_sessions(
+            self.user.id,
+            is_active=is_active,
+            query=query,
+            limit=limit,
+            cursor=self.get_query_argument("cursor", ""),
+        )
+        shared = {name: self.get_query_argument(name, "") for name in ("q", "is_active", "limit")}
+        shared = {name: value for name, value in shared.items() if value}
+        links: dict[str, dict[str, Any] | None] = {
+            "next": shared | {"cursor": page.next} if page.next else None,
+            "previous": shared | {"cursor": page.previous} if page.previous else None,
+        }
+        self.send_page(page.results, links)
+
+    async def post(self) -> None:
+        """Make a session."""
+        fields = self.body(self.app.shapes.new_session)
+        self.send_session(await self.app.sessions.create(self.user, fields), 201)
+
+
+class OneSessionHandler(SessionHandler):
+    """One session."""
+
+    async def get(self, session_id: str) -> None:
+        """Return it, deleted or not."""
+        self.send_session(await self.app.sessions.get(self.user, session_id))
+
+    async def patch(self, session_id: str) -> None:
+        """Change some of its fields."""
+        changes = self.body(self.app.shapes.session)
+        version = self.expected_version()
+        self.send_session(await self.app.sessions.update(self.user, session_id, changes, version))
+
+    async def delete(self, session_id: str) -> None:
+        """Hide it, or with ?purge=true erase it."""
+        version = self.expected_version()
+        if self.query_choice("purge", {"true": True, "false": False}, False):
+            await self.app.sessions.purge(self.user, session_id, version)
+        else:
+            await self.app.sessions.delete(self.user, session_id, version)
+        self.set_status(204)
+
+
+class RestoreHandler(SessionHandler):
+    """Undoing a delete."""
+
+    async def post(self, session_id: str) -> None:
+        """Make the session active again."""
+        self.send_session(await self.app.sessions.restore(self.user, session_id))

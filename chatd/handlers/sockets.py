@@ -1,0 +1,312 @@
+"""What both sockets share: opening, one writer, input that never raises, closing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar
+
+from tornado.web import HTTPError
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from chatd import __version__
+from chatd.app import App
+from chatd.errors import BadRequest, ChatdError, Forbidden, NotFound, Unauthenticated, UnknownEvent
+from chatd.events import Event
+from chatd.handlers.base import as_chatd_error, encode, problem, read_request
+from chatd.handlers.keeper import PING_EVERY, Keeper
+from chatd.handlers.origins import is_allowed
+from chatd.handlers.wire import abort, bytes_sent, write_frames
+from chatd.hub import Subscriber, Waiting
+from chatd.log import Frame, event_frame
+from chatd.schemas import load, parse
+from chatd.types import Request, User, digest_token, new_id
+
+logger = logging.getLogger(__name__)
+
+BAD_FRAMES_PER_MINUTE = 60
+NOISE = ("Host", "Connection", "Upgrade", "User-Agent", "Accept", "Accept-Encoding", "Pragma",
+         "Accept-Language", "Cache-Control", "Sec-Websocket-Key", "Sec-Websocket-Version",
+         "Sec-Websocket-Extensions")  # fmt: skip
+
+
+class Socket(WebSocketHandler):
+    """A WebSocket with one room and one writer.
+
+    The writer is `pump`: called when there may be something to send, and again when the network has
+    taken what it was given. It never waits, so that a slow socket costs nobody anything, and a
+    socket has no task.
+    """
+
+    commands: ClassVar[dict[str, str]] = {}
+    user: User
+    app: App
+    room = ""
+
+    def initialize(self, app: App, keeper: Keeper) -> None:
+        """Take the App and the keeper of sockets. Runs before everything else of a request."""
+        self.app = app
+        self.keeper = keeper
+        self.request_id = new_id()
+        self.subscriber = Subscriber(self.pump, full=True, name=self.request_id)
+        self.credentials: Request | None = None
+        self._refusal: ChatdError | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._sent = 0
+        self._bad_frames: list[float] | None = None
+        now = asyncio.get_running_loop().time()
+        self.heard_at = self.pinged_at = self.checked_at = self._progress_at = now
+
+    async def prepare(self) -> None:
+        """Refuse foreign pages before the upgrade; whoever else is refused learns it after."""
+        if not is_allowed(self.request, self.settings["allowed_origins"]):
+            raise Forbidden("Pages of this origin may not use this server.")
+        if self.request.headers.get("Upgrade", "").lower() != "websocket":
+            raise BadRequest("This is a WebSocket: it takes an Upgrade only.")
+        try:
+            self.user = await self._authenticate()
+        except ChatdError as exc:
+            self._refusal = exc
+
+    async def _authenticate(self) -> User:
+        request = read_request(self)
+        ticket = request.query.get("ticket")
+        if ticket:
+            user = await self.app.store.take_ticket(digest_token(ticket), "ws_ticket")
+            if user is None:
+                raise Unauthenticated("This ticket has been used, or is too old.")
+            return user
+        token = request.token or request.query.get("token")
+        headers = {k: v for k, v in request.headers.items() if k not in NOISE}
+        self.credentials = request.replace(token=token, headers=headers)
+        return await self.app.authenticate(self.credentials)
+
+    def check_origin(self, origin: str) -> bool:
+        """Pass: `prepare` has checked it, by our rule."""
+        return True
+
+    async def open(self, *args: str) -> None:
+        """Admit the caller or close with the reason; `join` of the subclass does the rest."""
+        try:
+            if self._refusal is not None:
+                raise self._refusal
+            if not self.keeper.admits(self.user):
+                return self.close(1013, "too many connections")
+            self.keeper.add(self)
+            self.subscriber.full = self.get_query_argument("chunks", "full") != "delta"
+            await self.join(*args)
+            logger.info("%s opened by %s: %s", self.request_id, self.user.name, self.request.path)
+        except Exception as exc:
+            # `on_close` is not called for what fails here.
+            self._leave()
+            self.refuse(exc)
+
+    async def join(self, *args: str) -> None:
+        """Join the room and send what a newcomer must know."""
+        raise NotImplementedError
+
+    def refuse(self, exc: Exception) -> None:
+        """Say why, and close with the code that tells the client what to do."""
+        error = as_chatd_error(exc)
+        if error.status >= 500 and not isinstance(exc, ChatdError):
+            logger.error("%s failed to open", self.request_id, exc_info=exc)
+        codes = {Unauthenticated: 4501, Forbidden: 4503, NotFound: 4504}
+        code = next((c for kind, c in codes.items() if isinstance(error, kind)), 1011)
+        if error.status == 503:
+            code = 1012
+        try:
+            self.send_now(error_event(error))
+        except WebSocketClosedError:
+            return
+        self.close(code, error.code)
+
+    def send_now(self, event: Event) -> None:
+        """Send an event to this socket alone; behind the others while the network is full."""
+        if self._drained is None:
+            self._write([event_frame(event)])
+        else:
+            self.subscriber.offer(Waiting(event, event_frame(event), None))
+
+    def pump(self) -> None:
+        """Send what there is, unless the network still has enough. Never raises."""
+        try:
+            self._pump()
+        except WebSocketClosedError:
+            self.subscriber.is_lagging = True
+        except Exception:
+            logger.exception("%s could not be written to", self.request_id)
+            self.close(1011, "internal")
+
+    def _pump(self) -> None:
+        if self._drained is not None:
+            if self.subscriber.is_lagging:
+                self.close(4008, "too slow")
+            return
+        frames, delay = self.subscriber.take(asyncio.get_running_loop().time())
+        if frames:
+            self._write(frames)
+            self.sent(frames)
+        elif delay and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(delay, self._on_timer)
+        elif self.subscriber.is_lagging:
+            self.close(4008, "too slow")
+
+    def sent(self, frames: list[Frame]) -> None:
+        """Look at what was sent: some events end a socket."""
+
+    def _write(self, frames: list[Frame]) -> None:
+        future = write_frames(self, frames)
+        if future is not None and self._drained is None:
+            self._drained = future
+            self._progress_at = asyncio.get_running_loop().time()
+            self._sent = bytes_sent(self)
+            future.add_done_callback(self._on_drained)
+
+    def _on_drained(self, future: asyncio.Future[None]) -> None:
+        self._drained = None
+        if not future.cancelled() and future.exception() is None:
+            self.pump()
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self.pump()
+
+    def is_stalled(self, now: float, seconds: float) -> bool:
+        """Return whether the client has taken nothing for so long, though there is something."""
+        if self._drained is None:
+            return False
+        sent = bytes_sent(self)
+        if sent != self._sent:
+            self._sent, self._progress_at = sent, now
+        return now - self._progress_at > seconds
+
+    async def on_message(self, message: str | bytes) -> None:
+        """Carry out one event. Never raises, and waits for nothing longer than the store."""
+        self.heard_at = asyncio.get_running_loop().time()
+        fields: dict[str, Any] = {}
+        try:
+            kind, fields = self._parse(message)
+            await self._check_caller()
+            command: Callable[..., Awaitable[None] | None] = getattr(self, self.commands[kind])
+            result = command(**fields)
+            if result is not None:
+                await result
+        except WebSocketClosedError:
+            return
+        except Unauthenticated as exc:
+            self.refuse(exc)
+        except Exception as exc:
+            self._answer_error(exc, fields.get("client_id"))
+            if isinstance(exc, NotFound):
+                await self.check_rights()
+
+    def _parse(self, message: str | bytes) -> tuple[str, dict[str, Any]]:
+        try:
+            if isinstance(message, bytes):
+                raise BadRequest("Frames are text: binary ones are not understood.")
+            event = parse(message, depth=self.app.config.limits.json_depth)
+            kind = event.get("type") if isinstance(event, dict) else None
+            if not isinstance(kind, str):
+                raise BadRequest("An event is an object with a type.")
+            if kind not in self.commands:
+                raise UnknownEvent(f"There is no event {kind[:100]!r} here.")
+            return kind, load(self.app.shapes.events[kind], event)
+        except BadRequest:
+            self._count_bad_frame()
+            raise
+
+    def _count_bad_frame(self) -> None:
+        now = asyncio.get_running_loop().time()
+        recent = [at for at in self._bad_frames or () if now - at < 60]
+        self._bad_frames = [*recent, now]
+        if len(self._bad_frames) > BAD_FRAMES_PER_MINUTE:
+            self.close(4513, "too many bad frames")
+
+    def _answer_error(self, exc: Exception, client_id: str | None) -> None:
+        if not isinstance(exc, (ChatdError, HTTPError)):
+            logger.error("%s: a command failed", self.request_id, exc_info=exc)
+        try:
+            self.send_now(error_event(as_chatd_error(exc), client_id))
+        except WebSocketClosedError:
+            return
+
+    async def _check_caller(self) -> None:
+        """Check the credentials again: they may have been revoked. A ticket only opens."""
+        self.checked_at = asyncio.get_running_loop().time()
+        if self.credentials is not None:
+            self.user = await self.app.authenticate(self.credentials)
+
+    async def check_rights(self) -> None:
+        """Close the socket if its caller or its subject is no longer there."""
+        try:
+            await self._check_caller()
+            await self.check_subject()
+        except (Unauthenticated, NotFound) as exc:
+            self.refuse(exc)
+
+    async def check_subject(self) -> None:
+        """Raise NotFound when what the socket is about is gone."""
+
+    def on_pong(self, data: bytes) -> None:
+        """Note that the peer lives."""
+        self.heard_at = asyncio.get_running_loop().time()
+
+    def send_ping(self) -> None:
+        """Ask the peer for a pong."""
+        try:
+            self.ping(b"")
+        except WebSocketClosedError:
+            self._leave()
+
+    def abort(self) -> None:
+        """End the connection without a handshake."""
+        abort(self)
+
+    def on_close(self) -> None:
+        """Leave the room; nothing of a generation depends on its sockets."""
+        self._leave()
+        logger.info("%s closed, code %s", self.request_id, self.close_code)
+
+    def _leave(self) -> None:
+        self.app.hub.leave(self.room, self.subscriber)
+        self.keeper.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer what failed before the upgrade as REST does."""
+        exc_info = kwargs.get("exc_info")
+        error = as_chatd_error(exc_info[1] if exc_info else None, status_code)
+        self.set_status(error.status)
+        self.set_header("Content-Type", "application/problem+json")
+        self.finish(encode(problem(error)))
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Log what is a bug; a refused caller is in the access log."""
+        if not isinstance(value, (ChatdError, HTTPError)):
+            logger.error("%s failed", self.request_id, exc_info=(typ, value, tb))
+
+
+def error_event(error: ChatdError, client_id: str | None = None) -> Event:
+    """Return the event that answers a command with an error."""
+    payload: dict[str, Any] = {
+        "message": error.message,
+        "code": error.code,
+        "retryable": error.retryable,
+    }
+    if error.errors:
+        payload["errors"] = error.errors
+    if error.retry_after is not None:
+        payload["retry_after"] = error.retry_after
+    if client_id is not None:
+        payload["client_id"] = client_id
+    return Event(type="error", payload=payload)
+
+
+GREETING = {
+    "server": f"chatd/{__version__}",
+    "protocol": 1,
+    "ping_interval": PING_EVERY,
+}

@@ -1,0 +1,42 @@
+"""How often and how much at once: the limits on one user's turns."""
+
+from __future__ import annotations
+
+import time
+
+from chatd.errors import RateLimited, TooManyGenerations
+
+BURST = 10
+FORGET_ABOVE = 10_000
+
+
+class TurnLimits:
+    """A token bucket for each user, and a bound on generations at the same time; 0 means none."""
+
+    def __init__(self, *, sends_per_minute: int, generations_per_user: int) -> None:
+        self._rate = sends_per_minute / 60
+        self._generations = generations_per_user
+        self._buckets: dict[str, tuple[float, float]] = {}  # user id: (tokens, at)
+
+    def check(self, user_id: str, *, running: int) -> None:
+        """Count one send. Raises TooManyGenerations, or RateLimited with the seconds to wait."""
+        if self._generations and running >= self._generations:
+            raise TooManyGenerations(retry_after=1)
+        if self._rate:
+            self._take(user_id, time.monotonic())
+
+    def _take(self, user_id: str, now: float) -> None:
+        tokens, at = self._buckets.get(user_id, (float(BURST), now))
+        tokens = min(BURST, tokens + (now - at) * self._rate)
+        if tokens < 1:
+            raise RateLimited(retry_after=(1 - tokens) / self._rate)
+        if len(self._buckets) > FORGET_ABOVE:
+            self._forget_full(now)
+        self._buckets[user_id] = (tokens - 1, now)
+
+    def _forget_full(self, now: float) -> None:
+        self._buckets = {
+            user_id: (tokens, at)
+            for user_id, (tokens, at) in self._buckets.items()
+            if tokens + (now - at) * self._rate < BURST
+        }

@@ -1,0 +1,144 @@
+"""The plugins of one App: found, checked, and called.
+
+pluggy finds implementations, orders them and checks their signatures. Calling is ours: with
+pluggy's `firstresult` the coroutine of an async hook would count as its result, so nobody after an
+async hook that means None would be asked.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from chatd import hookspecs
+from chatd.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+Implementation = tuple[str, Callable[..., Any], tuple[str, ...]]
+
+
+class Plugins:
+    """The plugins that the configuration names, in its order, and objects given by a test."""
+
+    def __init__(
+        self,
+        names: Iterable[str] = (),
+        *,
+        objects: Iterable[object] = (),
+        directory: Path | None = None,
+        tables: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Import, register and check everything. Raises ConfigError naming plugin and file."""
+        self._manager = pluggy.PluginManager("chatd")
+        self._manager.add_hookspecs(hookspecs)
+        plugins = {type(item).__name__: item for item in objects}
+        plugins |= {name: _find(name, directory) for name in names}
+        self.configs = {
+            name: _load_config(name, plugin, (tables or {}).get(name, {}))
+            for name, plugin in plugins.items()
+        }
+        # pluggy asks the last registered first.
+        for name, plugin in reversed(plugins.items()):
+            self._register(name, plugin)
+        self._implementations = {
+            hook: list(self._of_hook(hook)) for hook in vars(self._manager.hook) if hook[0] != "_"
+        }
+
+    async def first(self, hook: str, **arguments: Any) -> Any:
+        """Ask one plugin after the other; return the first answer that is not None."""
+        for _, function, names in self._implementations[hook]:
+            result = function(*[arguments[name] for name in names])
+            if inspect.isawaitable(result):
+                result = await result
+            if result is not None:
+                return result
+        return None
+
+    async def collect(self, hook: str, **arguments: Any) -> list[Any]:
+        """Return the items of the lists that all plugins return. Raises ConfigError."""
+        items: list[Any] = []
+        for plugin, function, names in self._implementations[hook]:
+            try:
+                result = function(*[arguments[name] for name in names])
+                items += (await result if inspect.isawaitable(result) else result) or []
+            except ConfigError:
+                raise
+            except Exception as exc:
+                where = _file_of(function)
+                raise ConfigError(f"Plugin {plugin} ({where}) failed in {hook}: {exc!r}") from exc
+        return items
+
+    def _register(self, name: str, plugin: object) -> None:
+        try:
+            self._manager.register(plugin, name)
+            self._manager.check_pending()
+        except pluggy.PluginValidationError as exc:
+            reason = " ".join(str(exc).split())
+            raise ConfigError(f"Plugin {name} ({_file_of(plugin)}): {reason}") from exc
+
+    def _of_hook(self, hook: str) -> Iterator[Implementation]:
+        for found in reversed(getattr(self._manager.hook, hook).get_hookimpls()):
+            if found.hookwrapper or found.wrapper:
+                raise ConfigError(
+                    f"Plugin {found.plugin_name} ({_file_of(found.plugin)}): {hook} is a wrapper;"
+                    " chatd's hooks have none."
+                )
+            yield found.plugin_name, found.function, found.argnames
+
+
+def _find(name: str, directory: Path | None) -> ModuleType:
+    """Import a plugin from the directory, from chatd_plugins, or from an entry point."""
+    try:
+        if directory is not None and (directory / f"{name}.py").is_file():
+            return _import_file(name, directory / f"{name}.py")
+        if importlib.util.find_spec(f"chatd_plugins.{name}"):
+            return importlib.import_module(f"chatd_plugins.{name}")
+        for entry_point in importlib.metadata.entry_points(group="chatd", name=name):
+            loaded = entry_point.load()
+            assert isinstance(loaded, ModuleType)
+            return loaded
+    except Exception as exc:
+        raise ConfigError(f"Plugin {name} cannot be loaded: {exc!r}") from exc
+    places = [f"{directory}/{name}.py"] if directory else []
+    places += ["chatd's own plugins", "the entry points of group chatd"]
+    raise ConfigError(f"There is no plugin {name}; looked in {', '.join(places)}.")
+
+
+def _import_file(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"chatd_plugins_dir.{name}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _load_config(name: str, plugin: object, table: Mapping[str, Any]) -> dict[str, Any]:
+    """Check a plugin's table against its own schema; a plugin without one takes no keys."""
+    from marshmallow import Schema, ValidationError
+
+    schema = getattr(plugin, "ConfigSchema", Schema)
+    try:
+        loaded: dict[str, Any] = schema().load(dict(table))
+    except ValidationError as exc:
+        messages = exc.normalized_messages()  # type: ignore[no-untyped-call]
+        problems = "; ".join(f"{key}: {value}" for key, value in messages.items())
+        raise ConfigError(f"[plugins.{name}] is wrong: {problems}") from exc
+    return loaded
+
+
+def _file_of(plugin: Any) -> str:
+    try:
+        subject = plugin if inspect.ismodule(plugin) or callable(plugin) else type(plugin)
+        return inspect.getsourcefile(subject) or "?"
+    except TypeError:
+        return "?"

@@ -1,0 +1,203 @@
+"""One running generation: what it has produced and how it will end.
+
+The hot path of the server is here: `add` for every chunk, `flush` once for all the chunks that one
+wake-up brought. Invariants: chunks reach the log in the order they came; `flush` runs before any
+durable event of this generation is published; nothing is published after the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from chatd.errors import ChatdError, GenerationInterrupted, ProviderInterrupted
+from chatd.events import Batch, Entry
+from chatd.provider import Chunk, Finish, Reasoning, Text, ToolCall
+from chatd.types import Message, Slot, Usage, now
+
+Publish = Callable[[str, Batch], None]
+
+
+class Run:
+    """A generation of this process, from before its slot is taken to its end."""
+
+    def __init__(self, *, user_id: str, session_id: str, slot: Slot, publish: Publish) -> None:
+        self.id = slot.generation_id
+        self.user_id = user_id
+        self.session_id = session_id
+        self.slot = slot
+        self.client_id = slot.client_id
+        self.message: Message  # the answer, as inserted: set by `begin`
+        self.new_messages: list[Message] = []
+        self.is_started = False
+        self.is_dirty = False
+        self.is_stopping = False
+        self.interruption: ChatdError | None = None
+        self.started_at = time.monotonic()
+        self.begun = asyncio.Event()  # the turn is stored, or will never be
+        self.ended: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self.entries: list[Entry] = []
+        self.size = 0  # UTF-8 bytes of text and reasoning
+        self._publish = publish
+        self._pending: list[str | Entry] = []
+        self._usage: Usage | None = None
+        self._finish_reason: str | None = None
+        self._seen_seq: int | None = None
+        self._producer: asyncio.Task[None] | None = None
+
+    @property
+    def seq(self) -> int:
+        """The number of entries in the log."""
+        return len(self.entries)
+
+    def begin(self, new_messages: list[Message], answer: Message) -> None:
+        """Take note of the stored turn: the new messages before the answer, and the answer."""
+        self.new_messages, self.message = new_messages, answer
+        self.is_started = True
+
+    def attach(self, producer: asyncio.Task[None]) -> None:
+        """Take the task that `stop` and `interrupt` cancel, at once if they came before it."""
+        self._producer = producer
+        if self.is_stopping or self.interruption:
+            producer.cancel()
+
+    def stop(self, seen_seq: int | None = None) -> None:
+        """End as stopped, cut after entry `seen_seq` if given. The first call counts."""
+        if not self.is_stopping and self.interruption is None:
+            self.is_stopping, self._seen_seq = True, seen_seq
+            self._cancel()
+
+    def interrupt(self, error: ChatdError) -> None:
+        """End as interrupted, unless it is ending already."""
+        if not self.is_stopping and self.interruption is None:
+            self.interruption = error
+            self._cancel()
+
+    def _cancel(self) -> None:
+        if self._producer is not None:
+            self._producer.cancel()
+
+    def add(self, chunk: Chunk | str) -> int:
+        """Take one chunk; return the size of the reply up to now in bytes."""
+        if isinstance(chunk, str):
+            text, entry = chunk, chunk
+        elif isinstance(chunk, Text):
+            text, entry = chunk.text, chunk.text
+        else:
+            return self._add_other(chunk)
+        if text:
+            self._append(entry)
+            self.size += len(text) if text.isascii() else len(text.encode(errors="replace"))
+        return self.size
+
+    def _add_other(self, chunk: Reasoning | ToolCall | Usage | Finish) -> int:
+        if isinstance(chunk, Reasoning):
+            if chunk.text:
+                self._append(Entry("reasoning", chunk.text))
+                self.size += len(chunk.text.encode(errors="replace"))
+        elif isinstance(chunk, ToolCall):
+            call = {"tool_call_id": chunk.id, "name": chunk.name, "arguments": chunk.arguments}
+            self._append(Entry("tool_call", msgspec.json.encode(call).decode()))
+        elif isinstance(chunk, Usage):
+            self._usage = chunk
+        elif isinstance(chunk, Finish):
+            self._finish_reason = chunk.reason
+        return self.size
+
+    def _append(self, entry: str | Entry) -> None:
+        if not self._pending:
+            # Runs when the producer pauses: all that one read brought becomes one batch.
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._pending.append(entry)
+
+    def cut(self, limit: int) -> None:
+        """Drop what the chunk just added has too much; the reply ends here for its length."""
+        last = self._pending[-1]
+        text = last if isinstance(last, str) else last.text
+        kept = text.encode(errors="replace")[: limit - self.size].decode(errors="ignore")
+        self._pending[-1] = kept if isinstance(last, str) else Entry(last.kind, kept)
+        self.size = limit
+        self._finish_reason = "length"
+
+    def flush(self) -> None:
+        """Append what is pending to the log, neighbours of one kind merged, and publish it."""
+        pending = self._pending
+        if not pending:
+            return
+        self._pending = []
+        entries: list[Entry] = []
+        texts: list[str] = []
+        for item in pending:
+            if isinstance(item, str):
+                texts.append(item)
+                continue
+            if texts:
+                entries.append(Entry("text", _storable("".join(texts))))
+                texts = []
+            entries.append(Entry(item.kind, _storable(item.text)))
+        if texts:
+            entries.append(Entry("text", _storable("".join(texts))))
+        batch = Batch(self.id, len(self.entries), entries)
+        self.entries += entries
+        self.is_dirty = True
+        self._publish(self.session_id, batch)
+
+    def text(self, seq: int | None = None) -> str:
+        """Return the text up to an entry, or all of it."""
+        return "".join([entry.text for entry in self.entries[:seq] if entry.kind == "text"])
+
+    def parts(self, seq: int | None = None) -> list[dict[str, Any]]:
+        """Return the reply in pieces; nothing when it is text alone, which `content` has."""
+        if all(entry.kind == "text" for entry in self.entries[:seq]):
+            return []
+        parts: list[dict[str, Any]] = []
+        for entry in self.entries[:seq]:
+            if entry.kind in ("tool_call", "tool_result"):
+                parts.append({"type": entry.kind, **msgspec.json.decode(entry.text)})
+            elif parts and parts[-1]["type"] == entry.kind:
+                parts[-1]["text"] += entry.text
+            else:
+                parts.append({"type": entry.kind, "text": entry.text})
+        return parts
+
+    def final(self, error: ChatdError | None) -> Message:
+        """Return the message as it ends: failed with `error`, else stopped or complete."""
+        seq = None
+        if error is not None:
+            cut_off = isinstance(error, (GenerationInterrupted, ProviderInterrupted))
+            status, reason = ("interrupted" if cut_off else "error"), None
+        elif self.is_stopping and not self._is_exhausted():
+            status, reason, seq = "stopped", "stopped", self._seen_seq
+        else:
+            status, reason = "complete", self._finish_reason or "stop"
+        return self.message.replace(
+            content=self.text(seq),
+            parts=self.parts(seq),
+            status=status,
+            usage=self._usage,
+            finish_reason=reason,
+            error=error_value(error) if error else None,
+            updated_at=now(),
+        )
+
+    def _is_exhausted(self) -> bool:
+        """Return whether the provider had come to its end before the stop reached it."""
+        return self._producer is not None and not self._producer.cancelled()
+
+
+def error_value(error: ChatdError) -> dict[str, Any]:
+    """Return an error as a message keeps it."""
+    return {"code": error.code, "message": error.message, "retryable": error.retryable}
+
+
+def _storable(text: str) -> str:
+    """Return text without what neither store can keep: NUL and lone surrogates."""
+    if "\0" in text:
+        text = text.replace("\0", "\ufffd")
+    if not text.isascii():
+        text = text.encode(errors="surrogatepass").decode(errors="replace")
+    return text

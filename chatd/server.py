@@ -1,0 +1,131 @@
+"""The server process: logging, signals, listening, stopping."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import sys
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+
+from chatd import accounts
+from chatd.app import App
+from chatd.config import Config
+from chatd.errors import ConfigError
+from chatd.handlers.keeper import Keeper
+from chatd.web import make_application
+
+logger = logging.getLogger(__name__)
+
+# Tornado's own refusal of a large body is a bare 400: handlers count, and answer with JSON.
+NO_BODY_LIMIT = 2**62
+HEADER_TIMEOUT = 75.0
+BODY_TIMEOUT = 300.0
+SWITCH_INTERVAL = 0.0005  # seconds; the writer thread of SQLite gets its turn sooner
+
+
+def run(config: Config) -> None:
+    """Serve until SIGINT or SIGTERM. Raises ConfigError when it cannot start."""
+    configure_logging(config)
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    asyncio.run(serve(config))
+
+
+def configure_logging(config: Config) -> None:
+    """Log to stderr, a line for each thing that happened."""
+    logging.basicConfig(
+        level=config.server.log_level,
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    # Their lines on our requests would show URLs with tokens, or bodies.
+    for name in ("tornado.access", "tornado.general", "httpx", "httpcore", "aiohttp.access"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+async def serve(config: Config, *, stop: asyncio.Event | None = None) -> None:
+    """Open the App, listen, and stop in order when the event is set or a signal comes."""
+    stop = stop or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop.set)
+    async with App(config) as app:
+        await _check_exposure(app)
+        keeper = Keeper(most=config.limits.sockets, most_per_user=config.limits.sockets_per_user)
+        server = HTTPServer(
+            make_application(app, keeper),
+            max_body_size=NO_BODY_LIMIT,
+            idle_connection_timeout=HEADER_TIMEOUT,
+            body_timeout=BODY_TIMEOUT,
+        )
+        sockets = _bind(config)
+        server.add_sockets(sockets)
+        keeper.open()
+        await _say_where(app, sockets[0].getsockname()[1])
+        gc.collect()
+        gc.freeze()
+        await stop.wait()
+        await _stop(app, server, keeper)
+
+
+def _bind(config: Config) -> list[socket.socket]:
+    host, port = config.server.host, config.server.port
+    try:
+        if port == 0:
+            # One free port for all families: bind_sockets would give each its own.
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            return bind_sockets(0, host, family=family, backlog=4096)
+        return bind_sockets(port, host, backlog=4096, reuse_port=False)
+    except OSError as exc:
+        raise ConfigError(
+            f"Port {port} of {host} cannot be listened on: {os.strerror(exc.errno or 0)}."
+            " Choose another with --port."
+        ) from exc
+
+
+async def _check_exposure(app: App) -> None:
+    """Refuse to listen to a network when nobody could have a credential that they chose."""
+    token = os.environ.get("CHATD_TOKEN")
+    had_token = await accounts.has_token(app.store)
+    await accounts.ensure_owner(app.store, token)
+    if not (token or had_token or _is_loopback(app.config.server.host)):
+        raise ConfigError(
+            f"chatd will not listen on {app.config.server.host} before a token is set: run"
+            " `chatd tokens create NAME`, or set CHATD_TOKEN."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+async def _say_where(app: App, port: int) -> None:
+    """Print the one line that an operator needs: a URL that signs the owner in, once."""
+    owner = await accounts.ensure_owner(app.store, None)
+    lifetime = app.config.tokens.sign_in_ticket
+    ticket, _ = await accounts.create_ticket(app.store, owner, "sign_in_ticket", lifetime)
+    host = app.config.server.host
+    if _is_loopback(host) or host in ("0.0.0.0", "::", ""):
+        host = "localhost"
+    print(f"http://{host}:{port}/?ticket={ticket}", flush=True)
+    logger.info("listening on %s port %d", app.config.server.host, port)
+
+
+async def _stop(app: App, server: HTTPServer, keeper: Keeper) -> None:
+    """Stop listening, refuse new turns, let running ones end, then close the sockets."""
+    logger.info("stopping: %d generations run", app.generations.running())
+    server.stop()
+    app.close_turns()
+    await app.generations.aclose(app.config.server.shutdown_grace)
+    await keeper.aclose(1012, "server stopping")
+    await server.close_all_connections()
+    logger.info("stopped")

@@ -1,0 +1,111 @@
+"""What users do with their sessions, apart from turns.
+
+REST, sockets and any later face call these methods. The store checks the owner on every call.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatd.broker import Broker
+from chatd.catalog import Presets
+from chatd.errors import GenerationRunning
+from chatd.events import Event
+from chatd.generations import Generations
+from chatd.store import Store
+from chatd.types import Head, Session, User, new_id, now
+
+FROM_PRESET = ("model", "system_prompt", "settings")
+
+
+class Sessions:
+    """The sessions of all users, each reached only by its owner."""
+
+    def __init__(
+        self, store: Store, broker: Broker, generations: Generations, presets: Presets
+    ) -> None:
+        self._store = store
+        self._broker = broker
+        self._generations = generations
+        self._presets = presets
+
+    async def create(self, user: User, fields: dict[str, Any]) -> Session:
+        """Make a session; what the fields leave out comes from the preset they name, if any."""
+        if fields.get("preset_id"):
+            preset = await self._presets.get(user, fields["preset_id"])
+            fields = {name: getattr(preset, name) for name in FROM_PRESET} | fields
+        time = now()
+        session = Session(id=new_id(), created_at=time, updated_at=time, **_without_nulls(fields))
+        await self._store.add_session(user.id, session)
+        self._tell_owner(user.id, "session_created", session)
+        return session
+
+    async def create_from_preset(self, user: User, preset_id: str, title: str | None) -> Session:
+        """Make a session from a preset, named like it unless a title is given."""
+        preset = await self._presets.get(user, preset_id)
+        return await self.create(
+            user, {"preset_id": preset.id, "title": preset.name if title is None else title}
+        )
+
+    async def get(self, user: User, session_id: str) -> Session:
+        """Return a session, also a deleted one. Raises NotFound."""
+        return await self._store.get_session(user.id, session_id)
+
+    async def head(self, user: User, session_id: str) -> Head:
+        """Return a session with its newest revision and its slot. Raises NotFound."""
+        return await self._store.get_head(user.id, session_id)
+
+    async def update(
+        self, user: User, session_id: str, changes: dict[str, Any], version: int | None = None
+    ) -> Session:
+        """Change fields. Raises NotFound, PreconditionFailed."""
+        if changes.get("preset_id"):
+            await self._presets.get(user, changes["preset_id"])
+        if changes.get("is_active") is False:
+            await self._stop_running(user, session_id, version)
+        session = await self._store.update_session(user.id, session_id, changes, version=version)
+        kind = "session_deleted" if changes.get("is_active") is False else "session_updated"
+        self._tell_all(user.id, kind, session)
+        return session
+
+    async def delete(self, user: User, session_id: str, version: int | None = None) -> Session:
+        """Stop a running generation, then hide the session; everything is kept."""
+        return await self.update(user, session_id, {"is_active": False}, version)
+
+    async def restore(self, user: User, session_id: str) -> Session:
+        """Undo a delete."""
+        return await self.update(user, session_id, {"is_active": True})
+
+    async def purge(self, user: User, session_id: str, version: int | None = None) -> None:
+        """Stop a running generation, then erase the session and its messages."""
+        session = await self._store.get_session(user.id, session_id)
+        while True:
+            await self._stop_running(user, session_id, version)
+            try:
+                await self._store.purge_session(user.id, session_id, version=version)
+                break
+            except GenerationRunning:
+                continue  # another turn came in between
+        self._tell_all(user.id, "session_deleted", session.replace(is_active=False))
+
+    async def _stop_running(self, user: User, session_id: str, version: int | None) -> None:
+        head = await self._store.get_head(user.id, session_id)
+        if version is not None and head.session.version != version:
+            return  # the change itself will fail; nothing must be stopped for it
+        if head.slot is not None:
+            await self._generations.stop(head.slot.generation_id)
+
+    def _tell_owner(self, user_id: str, kind: str, session: Session) -> None:
+        self._broker.publish(f"user:{user_id}", Event(type=kind, payload={"session": session}))
+
+    def _tell_all(self, user_id: str, kind: str, session: Session) -> None:
+        self._broker.publish(session.id, Event(type=kind, payload={"session": session}))
+        self._tell_owner(user_id, kind, session)
+
+
+def _without_nulls(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return fields with what is null left to its default; in settings a null means nothing set."""
+    kept = {name: value for name, value in fields.items() if value is not None}
+    if "settings" in kept:
+        kept["settings"] = {k: v for k, v in kept["settings"].items() if v is not None}
+    return kept

@@ -1,0 +1,88 @@
+"""Every URL of chatd on one screen."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from tornado.web import Application, RequestHandler, url
+
+from chatd.app import App
+from chatd.handlers import account, health, messages, models, page, presets, sessions
+from chatd.handlers.base import UnknownPath
+from chatd.handlers.keeper import Keeper
+from chatd.handlers.list_socket import SessionListSocket
+from chatd.handlers.session_socket import SessionSocket
+
+access_logger = logging.getLogger("chatd.access")
+
+PROBES = ("/healthz", "/readyz")
+_SECRET = re.compile(r"([?&](?:token|ticket)=)[^&]*")
+
+
+def make_application(app: App, keeper: Keeper) -> Application:
+    """Return the Tornado application that serves an App."""
+    server = app.config.server
+    api, sockets = f"{server.prefix}/api", f"/ws{server.prefix}"
+    one = r"([^/]+)"
+    routes: list[tuple[str, type[RequestHandler]]] = [
+        (f"{api}/sessions", sessions.SessionsHandler),
+        (f"{api}/sessions/{one}", sessions.OneSessionHandler),
+        (f"{api}/sessions/{one}/restore", sessions.RestoreHandler),
+        (f"{api}/sessions/{one}/send_message", messages.SendMessageHandler),
+        (f"{api}/sessions/{one}/messages", messages.MessagesHandler),
+        (f"{api}/sessions/{one}/stop", messages.StopHandler),
+        (f"{api}/sessions/{one}/stream", messages.StreamHandler),
+        (f"{api}/models", models.ModelsHandler),
+        (f"{api}/models/sync_models", models.SyncModelsHandler),
+        (f"{api}/models/{one}", models.OneModelHandler),
+        (f"{api}/presets", presets.PresetsHandler),
+        (f"{api}/presets/{one}", presets.OnePresetHandler),
+        (f"{api}/presets/{one}/create_session_from_preset", presets.SessionFromPresetHandler),
+        (f"{api}/health/llm_server", health.LlmServerHealthHandler),
+        (f"{api}/health/stats", health.StatsHandler),
+        (f"{api}/me", account.MeHandler),
+        (f"{api}/sign_in", account.SignInHandler),
+        (f"{api}/sign_out", account.SignOutHandler),
+        (f"{api}/ws_ticket", account.SocketTicketHandler),
+        ("/healthz", health.AliveHandler),
+        ("/readyz", health.ReadyHandler),
+    ]
+    shared = {"app": app}
+    return Application(
+        [
+            *(url(f"{path}/?", handler, shared) for path, handler in routes),
+            url(f"{sockets}/session/{one}/?", SessionSocket, {**shared, "keeper": keeper}),
+            url(f"{sockets}/sessions/?", SessionListSocket, {**shared, "keeper": keeper}),
+            url(r"/()", page.PageHandler, page.FILES),
+            url(r"/static/(.+)", page.PageHandler, page.FILES),
+        ],
+        default_handler_class=UnknownPath,
+        default_handler_args=shared,
+        log_function=log_request if server.access_log else _log_nothing,
+        allowed_origins=server.allowed_origins,
+        websocket_max_message_size=app.config.limits.frame_bytes or 2**62,
+        websocket_ping_interval=0,  # the keeper pings
+    )
+
+
+def log_request(handler: RequestHandler) -> None:
+    """Write the access line of a request; a token in its query is not shown."""
+    request = handler.request
+    level = logging.DEBUG if request.path in PROBES else logging.INFO
+    if not access_logger.isEnabledFor(level):
+        return
+    access_logger.log(
+        level,
+        "%s %s %s %d %.1f ms %s",
+        getattr(handler, "request_id", "-"),
+        request.method,
+        _SECRET.sub(r"\1***", request.uri or ""),
+        handler.get_status(),
+        request.request_time() * 1000,
+        request.remote_ip,
+    )
+
+
+def _log_nothing(handler: RequestHandler) -> None:
+    return None
