@@ -1,0 +1,1 @@
+"""The plugins that come with chatd, one file each; installed as `chatd_plugins`."""
