@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import ipaddress
 import logging
@@ -10,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import AsyncIterator
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -57,20 +59,30 @@ async def serve(config: Config, *, stop: asyncio.Event | None = None) -> None:
         loop.add_signal_handler(signum, stop.set)
     async with App(config) as app:
         await _check_exposure(app)
-        keeper = Keeper(most=config.limits.sockets, most_per_user=config.limits.sockets_per_user)
-        server = HTTPServer(
-            make_application(app, keeper),
-            max_body_size=NO_BODY_LIMIT,
-            idle_connection_timeout=HEADER_TIMEOUT,
-            body_timeout=BODY_TIMEOUT,
-        )
-        sockets = _bind(config)
-        server.add_sockets(sockets)
-        keeper.open()
-        await _say_where(app, sockets[0].getsockname()[1])
-        gc.collect()
-        gc.freeze()
-        await stop.wait()
+        async with listening(app) as port:
+            await _say_where(app, port)
+            gc.collect()
+            gc.freeze()
+            await stop.wait()
+
+
+@contextlib.asynccontextmanager
+async def listening(app: App) -> AsyncIterator[int]:
+    """Serve an open App on the port that is yielded; leaving stops in order, as on SIGTERM."""
+    limits = app.config.limits
+    keeper = Keeper(most=limits.sockets, most_per_user=limits.sockets_per_user)
+    server = HTTPServer(
+        make_application(app, keeper),
+        max_body_size=NO_BODY_LIMIT,
+        idle_connection_timeout=HEADER_TIMEOUT,
+        body_timeout=BODY_TIMEOUT,
+    )
+    sockets = _bind(app.config)
+    server.add_sockets(sockets)
+    keeper.open()
+    try:
+        yield sockets[0].getsockname()[1]
+    finally:
         await _stop(app, server, keeper)
 
 

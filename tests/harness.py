@@ -1,0 +1,182 @@
+"""A chatd for tests: real sockets on a free port, a real store, a provider that says what it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import websockets
+from websockets.asyncio.client import ClientConnection, connect
+
+import chatd
+from chatd import accounts
+from chatd.app import App
+from chatd.config import load_config
+from chatd.server import listening
+
+API = "/ai-chat/api"
+QUICK = {
+    "CHATD_SERVER_PORT": "0",
+    "CHATD_SERVER_SHUTDOWN_GRACE": "0",
+    "CHATD_LIMITS_SENDS_PER_MINUTE": "0",
+    "CHATD_LIMITS_GENERATIONS_PER_USER": "0",
+    "CHATD_LIMITS_SOCKETS_PER_USER": "0",
+    "CHATD_PLUGINS_ENABLED": "auth_token,presets_store",
+}
+
+
+class Script(chatd.Provider):
+    """A provider for tests. What it says is put into it, chunk by chunk.
+
+    A chunk that is an exception is raised, an Event is waited for; None ends the reply. `prompts`
+    are what it was asked; `closed` counts generators that were closed.
+    """
+
+    name = "script"
+
+    def __init__(self, *replies: list[Any]) -> None:
+        self.replies = [list(reply) for reply in replies]
+        self.prompts: list[chatd.Prompt] = []
+        self.closed = 0
+
+    @chatd.hookimpl
+    def register_providers(self) -> list[chatd.Provider]:
+        """Add itself."""
+        return [self]
+
+    async def models(self) -> list[chatd.ModelInfo]:
+        """Return one model."""
+        return [chatd.ModelInfo(name="model", context_length=8192)]
+
+    async def stream(self, prompt: chatd.Prompt) -> AsyncGenerator[chatd.Chunk | str, None]:
+        """Yield the next reply, `["hello ", "world"]` when none is left."""
+        self.prompts.append(prompt)
+        reply = self.replies.pop(0) if self.replies else ["hello ", "world"]
+        try:
+            for chunk in reply:
+                if isinstance(chunk, asyncio.Event):
+                    await chunk.wait()
+                elif isinstance(chunk, BaseException):
+                    raise chunk
+                else:
+                    yield chunk
+        finally:
+            self.closed += 1
+
+
+class Socket:
+    """A WebSocket client that speaks events."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+
+    async def send(self, type: str, **fields: Any) -> None:
+        """Send one event."""
+        await self.connection.send(json.dumps({"type": type, **fields}))
+
+    async def receive(self) -> dict[str, Any]:
+        """Return the next event."""
+        async with asyncio.timeout(10):
+            event: dict[str, Any] = json.loads(await self.connection.recv())
+        return event
+
+    async def until(self, *types: str) -> list[dict[str, Any]]:
+        """Return all events up to the first of one of the types."""
+        events = [await self.receive()]
+        while events[-1]["type"] not in types:
+            events.append(await self.receive())
+        return events
+
+    async def close_code(self) -> int | None:
+        """Wait for the server to close; return its code."""
+        async with asyncio.timeout(10):
+            with contextlib.suppress(websockets.ConnectionClosed):
+                while True:
+                    await self.connection.recv()
+        return self.connection.close_code
+
+
+class Client:
+    """One user of a running chatd."""
+
+    def __init__(self, chat: Chat, user: chatd.User, token: str) -> None:
+        self.chat, self.user, self.token = chat, user, token
+        headers = {"Authorization": f"Token {token}"} if token else {}
+        self.http = httpx.AsyncClient(base_url=chat.url, headers=headers, timeout=20)
+
+    async def call(self, method: str, path: str, status: int = 200, **kwargs: Any) -> Any:
+        """Call a path below the API; return the decoded answer, having checked its status."""
+        response = await self.http.request(method, API + path, **kwargs)
+        assert response.status_code == status, response.text
+        return response.json() if response.content else None
+
+    async def new_session(self, **fields: Any) -> str:
+        """Make a session of the scripted model; return its id."""
+        fields = {"model": "script/model"} | fields
+        session = await self.call("POST", "/sessions/", 201, json=fields)
+        return str(session["id"])
+
+    async def send(self, session_id: str, message: str = "hi", **fields: Any) -> Any:
+        """Send a message over REST and wait for its end."""
+        body = {"message": message, **fields}
+        return await self.call("POST", f"/sessions/{session_id}/send_message/", json=body)
+
+    async def messages(self, session_id: str, **params: Any) -> list[dict[str, Any]]:
+        """Return the newest messages."""
+        page = await self.call("GET", f"/sessions/{session_id}/messages/", params=params)
+        results: list[dict[str, Any]] = page["results"]
+        return results
+
+    @contextlib.asynccontextmanager
+    async def socket(self, path: str, greet: bool = True, **query: Any) -> AsyncIterator[Socket]:
+        """Open a socket; `path` is `session/<id>` or `sessions`. Its greeting has been read."""
+        params = httpx.QueryParams({"token": self.token} | query)
+        url = f"{self.chat.url.replace('http', 'ws')}/ws/ai-chat/{path}/?{params}"
+        async with connect(url, max_size=None) as connection:
+            socket = Socket(connection)
+            if greet:
+                assert (await socket.receive())["type"] == "connection_established"
+            yield socket
+
+
+class Chat:
+    """A running chatd."""
+
+    def __init__(self, app: App, port: int) -> None:
+        self.app = app
+        self.url = f"http://127.0.0.1:{port}"
+        self.clients: list[Client] = []
+
+    async def client(self, name: str) -> Client:
+        """Return a client of a user, made if missing."""
+        user = await accounts.ensure_user(self.app.store, name)
+        client = Client(self, user, await accounts.create_token(self.app.store, user))
+        self.clients.append(client)
+        return client
+
+    def anonymous(self) -> Client:
+        """Return a client without credentials."""
+        client = Client(self, chatd.User(id="", name=""), "")
+        self.clients.append(client)
+        return client
+
+
+@contextlib.asynccontextmanager
+async def chatting(tmp_path: Path, *plugins: object, **settings: str) -> AsyncIterator[Chat]:
+    """Run a chatd in this process; settings are environment variables."""
+    environ = QUICK | {"CHATD_DATA_DIR": str(tmp_path / "data")} | settings
+    async with (
+        App(load_config(None, environ, {}), plugins=plugins) as app,
+        listening(app) as port,
+    ):
+        chat = Chat(app, port)
+        try:
+            yield chat
+        finally:
+            for client in chat.clients:
+                await client.http.aclose()
