@@ -22,8 +22,10 @@ PYTHON
 }
 
 state() {
+    local files=("$venv/pyvenv.cfg")
+    [[ $wanted != -e* ]] || files+=("$root/setup.cfg" "$root/pyproject.toml")
     printf '%s\n' "$wanted"
-    cksum "$root/setup.cfg" "$root/pyproject.toml" "$venv/pyvenv.cfg"
+    cksum "${files[@]}"
 }
 
 is_ready() { [[ -x $venv/bin/python && -f $stamp && $(<"$stamp") == "$(state)" ]]; }
