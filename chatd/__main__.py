@@ -1,0 +1,5 @@
+"""`python -m chatd` is the command `chatd`."""
+
+from chatd.cli import main
+
+main(prog_name="chatd")
