@@ -18,7 +18,7 @@ PLUGINS = ROOT / "plugins"
 LAYERS = """
     errors types deadline failpoints secrets
     events log provider preset store hookspecs schemas settings environment config limits node
-    sse pool upstream hub broker
+    sse transport instances pool gathering upstream hub broker
     plugins stores
     run generations
     accounts catalog turns sessions
@@ -34,7 +34,7 @@ TORNADO = {"handlers", "web", "server", "cli"}
 # Hosts of package registries, options that name one, and the homes of a machine.
 FORBIDDEN = re.compile(
     r"pypi\.org|pythonhosted\.org|npmjs\.(?:org|com)|yarnpkg\.com|(?:deb|security)\.debian\.org"
-    r"|-index-url\b|\bPIP_INDEX_URL\b"
+    r"|-index-url[ =]|PIP_INDEX_URL[=:]"
     r"|(?<![\w.}-])/(?:work|root)/"
 )
 
