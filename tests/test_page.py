@@ -1,0 +1,421 @@
+"""The page at `/`, in a real browser against a real server."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SESSION_SOCKET = re.compile(r"/ws/ai-chat/session/")
+COMPLETE = re.compile(r"\bcomplete\b")
+WORDS = " ".join(f"word{n}" for n in range(30))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    expect.set_options(timeout=15_000)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=ARGUMENTS
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A new browser window; a script error or a breach of the content policy fails the test."""
+    context = browser.new_context()
+    page = context.new_page()
+    complaints = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if is_bad(message) else None)
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def is_bad(message):
+    """Whether a console message is more than the browser's note of a status or a lost socket."""
+    notes = ("Failed to load resource", "WebSocket connection to")
+    return message.type == "error" and not message.text.startswith(notes)
+
+
+@pytest.fixture
+def signed_in(page, server):
+    """The page after signing in, with the echo model chosen for a new session."""
+    sign_in(page, server)
+    return page
+
+
+def sign_in(page, server):
+    page.goto(server.url)
+    paste(page, server.token)
+    expect(page.locator("#list-connection")).to_have_text("Connected")
+    echo = page.locator("#model option[value^='echo/']").first
+    echo.wait_for(state="attached")
+    page.locator("#model").select_option(echo.get_attribute("value"))
+
+
+def paste(page, token):
+    page.get_by_label("Token").fill(token)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def send(page, text):
+    page.get_by_label("Message", exact=True).fill(text)
+    page.keyboard.press("Enter")
+
+
+def reply(page):
+    return page.locator("article.assistant").last
+
+
+def test_ticket_signs_in(page, server):
+    """The URL that `chatd serve` prints signs in for good, and its ticket leaves the address."""
+    page.goto(server.ticket_url)
+    expect(page.locator("#list-connection")).to_have_text("Connected")
+    assert "ticket" not in page.url
+
+    page.reload()
+
+    expect(page.locator("#list-connection")).to_have_text("Connected")
+
+
+def test_used_ticket_is_ignored_when_signed_in(signed_in, server):
+    """A ticket that does not work any more changes nothing for who is signed in."""
+    signed_in.goto(f"{server.url}?ticket=used")
+
+    expect(signed_in.locator("#list-connection")).to_have_text("Connected")
+    assert "ticket" not in signed_in.url
+
+
+def test_used_ticket_asks_for_a_token(page, server):
+    """A ticket that does not work leads to the form, with the reason."""
+    page.goto(f"{server.url}?ticket=used")
+
+    expect(page.locator("#sign-in-error")).to_have_text("This link is used or too old.")
+
+
+def test_wrong_token_is_refused(page, server):
+    """A token that the server does not know leaves the form open and says so."""
+    page.goto(server.url)
+
+    paste(page, "wrong")
+
+    expect(page.locator("#sign-in-error")).to_have_text("This token is not valid.")
+    expect(page.locator("#app")).to_be_hidden()
+
+
+def test_revoked_token_asks_for_another(page, server):
+    """A token that was revoked elsewhere leads back to the form."""
+    page.goto(server.url)
+    page.evaluate("localStorage.setItem('chatd.token', 'revoked')")
+
+    page.reload()
+
+    expect(page.get_by_label("Token")).to_be_visible()
+
+
+def test_reply_streams_and_is_stored(signed_in):
+    """A sent message and the streamed reply are shown, and again after a reload."""
+    send(signed_in, WORDS)
+    expect(reply(signed_in)).to_have_class(COMPLETE)
+    expect(reply(signed_in)).to_contain_text(WORDS)
+    text = reply(signed_in).locator(".text").text_content()
+
+    signed_in.reload()
+
+    expect(signed_in.locator("article.user .text")).to_have_text(WORDS)
+    assert reply(signed_in).locator(".text").text_content() == text
+
+
+def test_shown_text_is_always_a_prefix(signed_in):
+    """While a reply streams, what is shown is the beginning of what it becomes."""
+    signed_in.evaluate("""
+        window.shown = [];
+        new MutationObserver(() => {
+          const text = document.querySelector("article.streaming .text");
+          if (text) shown.push(text.textContent);
+        }).observe(document.querySelector("#messages"),
+          { subtree: true, childList: true, characterData: true });
+    """)
+
+    send(signed_in, WORDS)
+    expect(reply(signed_in)).to_have_class(COMPLETE)
+
+    text = reply(signed_in).locator(".text").text_content()
+    shown = signed_in.evaluate("shown")
+    assert shown
+    assert [part for part in shown if not text.startswith(part)] == []
+
+
+def test_hostile_text_is_text(signed_in):
+    """Markup in a title, a message or a reply is shown as it is written, and never runs."""
+    hostile = "<img src=x onerror=\"document.title='owned'\"><script>alert(1)</script>"
+    signed_in.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+
+    send(signed_in, hostile)
+
+    expect(reply(signed_in)).to_have_class(COMPLETE)
+    expect(reply(signed_in).locator(".text")).to_contain_text(hostile)
+    expect(signed_in.locator("article.user .text")).to_have_text(hostile)
+    assert signed_in.locator("article img, article script, nav img, h2 img").count() == 0
+    assert "owned" not in signed_in.title().split("<")[0]
+
+
+def test_new_line_and_enter(signed_in):
+    """Shift+Enter makes a new line, Enter sends."""
+    field = signed_in.get_by_label("Message", exact=True)
+    field.fill("one")
+    signed_in.keyboard.press("Shift+Enter")
+    signed_in.keyboard.type("two")
+    assert field.input_value() == "one\ntwo"
+
+    signed_in.keyboard.press("Enter")
+
+    expect(signed_in.locator("article.user .text")).to_have_text("one\ntwo")
+    assert field.input_value() == ""
+
+
+def test_unacknowledged_message_is_sent_again(page, server):
+    """A message whose socket died is sent again with its client_id, and is stored once."""
+    attempts = []
+
+    def lose_the_first(socket):
+        upstream = socket.connect_to_server()
+
+        def forward(text):
+            frame = json.loads(text)
+            if frame["type"] == "send_message":
+                attempts.append(frame["client_id"])
+                if len(attempts) == 1:
+                    return socket.close(code=4008)
+            upstream.send(text)
+
+        socket.on_message(forward)
+
+    page.route_web_socket(SESSION_SOCKET, lose_the_first)
+    sign_in(page, server)
+
+    send(page, "once")
+
+    expect(reply(page)).to_have_class(COMPLETE)
+    assert len(attempts) == 2
+    assert len(set(attempts)) == 1
+    page.reload()
+    expect(page.locator("article.user")).to_have_count(1)
+
+
+def test_lost_frames_are_asked_for(page, server):
+    """A hole in the stream is noticed by its numbers: the rest is asked for, no text is lost."""
+    asked = []
+
+    def lose_a_chunk(socket):
+        upstream = socket.connect_to_server()
+        is_lost = []
+
+        def to_page(text):
+            frame = json.loads(text)
+            if frame["type"] == "ai_message_chunk" and frame["prev"] > 0 and not is_lost:
+                is_lost.append(frame)
+            elif not (is_lost and not asked and frame["type"] == "ai_message_complete"):
+                socket.send(text)
+
+        def to_server(text):
+            if json.loads(text)["type"] == "resume":
+                asked.append(is_lost[0]["prev"])
+            upstream.send(text)
+
+        upstream.on_message(to_page)
+        socket.on_message(to_server)
+
+    page.route_web_socket(SESSION_SOCKET, lose_a_chunk)
+    sign_in(page, server)
+
+    send(page, WORDS)
+
+    expect(reply(page)).to_have_class(COMPLETE)
+    expect(reply(page)).to_contain_text(WORDS)
+    assert len(asked) == 1
+
+
+def test_stop(page, server):
+    """While a reply is written there is a Stop button; it stops what was being shown."""
+    stops = []
+
+    def hold_the_end(socket):
+        upstream = socket.connect_to_server()
+        held = []
+
+        def to_page(text):
+            is_end = json.loads(text)["type"] == "ai_message_complete"
+            held.append(text) if is_end and not stops else socket.send(text)
+
+        def to_server(text):
+            frame = json.loads(text)
+            upstream.send(text)
+            if frame["type"] == "stop_generation":
+                stops.append(frame)
+                for each in held:
+                    socket.send(each)
+
+        upstream.on_message(to_page)
+        socket.on_message(to_server)
+
+    page.route_web_socket(SESSION_SOCKET, hold_the_end)
+    sign_in(page, server)
+    send(page, WORDS)
+
+    page.get_by_role("button", name="Stop").click()
+
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    assert [bool(stop["generation_id"]) for stop in stops] == [True]
+
+
+def test_model_is_changed(signed_in):
+    """The model picker shows the session's model, and choosing another one changes it."""
+    send(signed_in, "hello")
+    expect(reply(signed_in)).to_have_class(COMPLETE)
+    values = signed_in.locator("#model option").evaluate_all("options => options.map(o => o.value)")
+
+    with signed_in.expect_response(lambda r: r.request.method == "PATCH") as patched:
+        signed_in.locator("#model").select_option(values[-1])
+        signed_in.locator("#model").dispatch_event("change")
+
+    assert patched.value.json()["model"] == values[-1]
+    signed_in.reload()
+    expect(signed_in.locator("#model")).to_have_value(values[-1])
+
+
+def test_delete_asks_first(signed_in):
+    """Deleting asks; refused nothing happens, accepted the session leaves the list."""
+    send(signed_in, "to be deleted")
+    expect(reply(signed_in)).to_have_class(COMPLETE)
+    item = signed_in.locator("#sessions li", has=signed_in.locator("[aria-current]"))
+    count = signed_in.locator("#sessions li").count()
+
+    signed_in.once("dialog", lambda dialog: dialog.dismiss())
+    item.get_by_role("button").click()
+    expect(signed_in.locator("#sessions li")).to_have_count(count)
+    signed_in.once("dialog", lambda dialog: dialog.accept())
+    item.get_by_role("button").click()
+
+    expect(signed_in.locator("#sessions li")).to_have_count(count - 1)
+    expect(signed_in.locator("#title")).to_have_text("New session")
+
+
+def test_session_deleted_elsewhere(signed_in, server):
+    """A session that is deleted elsewhere closes here too, and the page says why."""
+    send(signed_in, "to be deleted elsewhere")
+    expect(reply(signed_in)).to_have_class(COMPLETE)
+    session_id = signed_in.url.partition("#")[2]
+
+    signed_in.request.delete(
+        f"{server.url.rstrip('/')}/ai-chat/api/sessions/{session_id}/",
+        headers={"Authorization": f"Token {server.token}"},
+    )
+
+    expect(signed_in.locator("#notice")).to_have_text("This session does not exist any more.")
+    expect(signed_in.locator(f"#sessions a[href='#{session_id}']")).to_have_count(0)
+
+
+def test_session_made_elsewhere_appears(signed_in, server):
+    """A session that is made elsewhere appears in the list at once."""
+    title = "made elsewhere"
+
+    signed_in.request.post(
+        f"{server.url.rstrip('/')}/ai-chat/api/sessions/",
+        headers={"Authorization": f"Token {server.token}"},
+        data={"title": title},
+    )
+
+    expect(signed_in.locator("#sessions a", has_text=title).first).to_be_visible()
+
+
+def test_another_tab_follows(signed_in):
+    """What is said in one tab appears in another one that shows the same session."""
+    send(signed_in, "first")
+    expect(reply(signed_in)).to_have_class(COMPLETE)
+    other = signed_in.context.new_page()
+    other.goto(signed_in.url)
+    expect(other.locator("#session-connection")).to_have_text("Connected")
+
+    send(signed_in, "second")
+
+    expect(other.locator("article.user .text").last).to_have_text("second")
+    expect(reply(other)).to_have_class(COMPLETE)
+    expect(other.locator("article")).to_have_count(4)
+
+
+def test_sign_out_of_a_pasted_token_keeps_it_valid(signed_in, server):
+    """Signing out forgets the token here; a pasted one goes on working elsewhere."""
+    signed_in.get_by_role("button", name="Sign out").click()
+    expect(signed_in.get_by_label("Token")).to_be_visible()
+    assert signed_in.evaluate("localStorage.getItem('chatd.token')") is None
+
+    paste(signed_in, server.token)
+
+    expect(signed_in.locator("#list-connection")).to_have_text("Connected")
+
+
+def test_connection_is_shown_and_comes_back(page, server):
+    """The indicator tells a lost connection, and the page reconnects by itself."""
+    sockets = []
+
+    def pass_on(socket):
+        socket.connect_to_server()
+        sockets.append(socket)
+
+    page.route_web_socket(re.compile(r"/ws/ai-chat/sessions/"), pass_on)
+    page.add_init_script("Math.random = () => 0.99")
+    sign_in(page, server)
+
+    sockets[0].close(code=1012)
+
+    expect(page.locator("#list-connection")).to_have_text("Reconnecting…")
+    expect(page.locator("#list-connection")).to_have_text("Connected")
+    assert len(sockets) == 2
+
+
+def test_hint_without_a_model_server(page, server):
+    """Who starts without a model server is told what works and what to set."""
+    page.route(
+        "**/health/llm_server/",
+        lambda route: route.fulfill(
+            status=503, json={"status": "unhealthy", "code": "provider_unavailable"}
+        ),
+    )
+
+    sign_in(page, server)
+
+    expect(page.locator("#hint")).to_contain_text("Set LLM_SERVER_URL.")
+
+
+def test_phone_shows_list_or_conversation(page, server):
+    """On a phone there is the list, or one conversation with a way back."""
+    page.set_viewport_size({"width": 390, "height": 780})
+    page.goto(server.url)
+    paste(page, server.token)
+    expect(page.locator("#conversation")).to_be_hidden()
+
+    page.get_by_role("link", name="New session").click()
+    expect(page.locator("#sidebar")).to_be_hidden()
+    page.get_by_role("link", name="All sessions").click()
+
+    expect(page.locator("#sidebar")).to_be_visible()
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width == 390
