@@ -198,6 +198,11 @@ def _storable(text: str) -> str:
     """Return text without what neither store can keep: NUL and lone surrogates."""
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
-    if not text.isascii():
-        text = text.encode(errors="surrogatepass").decode(errors="replace")
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # By way of UTF-16 the two halves of a pair find together, and only lone ones are lost.
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text

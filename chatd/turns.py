@@ -195,10 +195,12 @@ class Turns:
             raise
 
     def _new_run(self, user: User, session_id: str, client_id: str | None) -> Run:
+        # The answer has its generation's id: whoever knows the one finds the other.
+        generation_id = new_id()
         slot = Slot(
-            generation_id=new_id(),
+            generation_id=generation_id,
             user_message_id=new_id(),
-            assistant_message_id=new_id(),
+            assistant_message_id=generation_id,
             client_id=client_id,
             node=self._node,
             boot=self._boot,
