@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from chatd.config import Config, load_config
+from chatd.plugins import Plugins
 from chatd.settings import SECTIONS, schema_of
 
 EXAMPLE = Path(__file__).parent.parent / "conf" / "chatd.toml"
@@ -38,11 +39,11 @@ def test_the_example_changes_nothing() -> None:
 
 def uncommented() -> str:
     """Return the example with every key in force."""
-    return re.sub(r"(?m)^#(?=[a-z_]+ = )", "", EXAMPLE.read_text())
+    return re.sub(r"(?m)^#(?=[a-z_]+ = |\[)", "", EXAMPLE.read_text())
 
 
 def test_the_example_is_complete(tmp_path: Path) -> None:
-    """Uncommented, conf/chatd.toml has every setting, and it loads."""
+    """Uncommented, conf/chatd.toml has every setting, and all of it is accepted."""
     path = tmp_path / "chatd.toml"
     path.write_text(uncommented())
     shown = {
@@ -52,8 +53,11 @@ def test_the_example_is_complete(tmp_path: Path) -> None:
         if not isinstance(value, dict)
     }
 
+    tables = load_config(path, {"OPENAI_API_KEY": "sk"}, {}).plugin_tables
+    plugins = Plugins([name for name, table in tables.items() if table], tables=tables)
+
     assert shown == set(SETTINGS)
-    assert load_config(path, {}, {}).plugin_tables["presets_file"]
+    assert set(plugins.configs) == {"provider_openai", "presets_file"}
 
 
 @pytest.mark.parametrize(("section", "key"), SETTINGS)
