@@ -15,14 +15,16 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from chatd.announcements import end_event
 from chatd.broker import Broker
 from chatd.errors import ChatdError, GenerationInterrupted, StoreUnavailable
 from chatd.events import Event
 from chatd.failpoints import failpoint
 from chatd.provider import Prompt, Provider
-from chatd.run import Run, error_value
+from chatd.recovery import end_abandoned
+from chatd.run import Run
 from chatd.store import Store
-from chatd.types import Abandoned, Checkpoint, Message, Session, now
+from chatd.types import Checkpoint, Message, Session
 
 logger = logging.getLogger(__name__)
 
@@ -233,27 +235,12 @@ class Generations:
         """End the generations whose process is gone: exactly once, visibly, never started again."""
         for abandoned in await self._store.abandoned(self._node, self._boot):
             slot = abandoned.head.slot
-            if slot is not None and slot.generation_id not in self._runs:
-                await self._bury(abandoned)
-
-    async def _bury(self, abandoned: Abandoned) -> None:
-        slot, session = abandoned.head.slot, abandoned.head.session
-        assert slot is not None
-        new = [m for m in abandoned.messages if m.generation_id == slot.generation_id]
-        answer = next((m for m in new if m.role == "assistant"), None)
-        if answer is None and new:
-            answer = _unborn(new[0], slot.assistant_message_id)
-            (answer,) = await self._store.add_messages(slot.generation_id, [answer])
-            new.append(answer)
-        elif answer is not None and answer.status == "streaming":
-            ended = await self._store.end_message(interrupted(answer))
-            if ended is None:
-                return  # somebody else is at it
-            new[-1] = answer = ended
-        freed = await self._store.free_slot(session.id, slot.generation_id, new)
-        if freed is not None and answer is not None:
-            logger.info("generation %s was interrupted by a crash", slot.generation_id)
-            self._announce_end(abandoned.user_id, answer, freed, slot.client_id)
+            if slot is None or slot.generation_id in self._runs:
+                continue
+            ended = await end_abandoned(self._store, abandoned)
+            if ended is not None:
+                logger.info("generation %s was interrupted by a crash", slot.generation_id)
+                self._announce_end(abandoned.user_id, *ended, slot.client_id)
 
 
 def _outcome(run: Run, producer: asyncio.Task[None]) -> ChatdError | None:
@@ -265,55 +252,6 @@ def _outcome(run: Run, producer: asyncio.Task[None]) -> ChatdError | None:
         return exc
     logger.error("generation %s failed", run.id, exc_info=exc)
     return ChatdError()
-
-
-def end_event(message: Message, client_id: str | None = None) -> Event:
-    """Return the terminal event of a generation whose message has ended."""
-    generation_id = message.generation_id
-    if message.status in ("complete", "stopped"):
-        payload: dict[str, Any] = {"message": message, "generation_id": generation_id}
-        kind = "ai_message_complete"
-    else:
-        kind, error = "error", message.error or {}
-        payload = {
-            "message": error.get("message", ""),
-            "code": error.get("code", "internal"),
-            "retryable": error.get("retryable", False),
-            "generation_id": generation_id,
-            "ai_message": message,
-        }
-        if client_id is not None:
-            payload["client_id"] = client_id
-    return Event(
-        type=kind,
-        payload=payload,
-        revision=message.revision,
-        generation_id=generation_id,
-        generation="ends",
-    )
-
-
-def interrupted(message: Message, error: ChatdError | None = None) -> Message:
-    """Return a message as it is after its generation was cut off."""
-    error = error or GenerationInterrupted()
-    return message.replace(
-        status="interrupted", error=error_value(error), updated_at=now(), usage=None
-    )
-
-
-def _unborn(user_message: Message, message_id: str) -> Message:
-    """Return the answer that a crash kept from being stored."""
-    answer = user_message.replace(
-        id=message_id,
-        role="assistant",
-        content="",
-        parent_id=user_message.id,
-        client_id=None,
-        seq=0,
-        revision=0,
-        created_at=now(),
-    )
-    return interrupted(answer)
 
 
 def _checkpoint(run: Run) -> Checkpoint:

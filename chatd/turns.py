@@ -10,6 +10,7 @@ import asyncio
 import logging
 from typing import Any
 
+from chatd.announcements import typing_event, user_message_event
 from chatd.broker import Broker
 from chatd.catalog import Models
 from chatd.errors import (
@@ -275,33 +276,3 @@ def _new_messages(run: Run, head: Head, model: Model, text: str) -> list[Message
         updated_at=time,
     )
     return [user_message, answer]
-
-
-def user_message_event(message: Message, *, duplicate: bool = False) -> Event:
-    """Return the event that says a user's message is stored."""
-    payload: dict[str, Any] = {"message": message}
-    if duplicate:
-        payload["duplicate"] = True
-    return Event(
-        type="user_message",
-        payload=payload,
-        revision=message.revision,
-        generation_id=message.generation_id,
-    )
-
-
-def typing_event(answer: Message) -> Event:
-    """Return the event that says a generation has started."""
-    payload = {
-        "message": "AI is thinking...",
-        "generation_id": answer.generation_id,
-        "message_id": answer.id,
-        "ai_message": answer,
-    }
-    return Event(
-        type="ai_typing",
-        payload=payload,
-        revision=answer.revision,
-        generation_id=answer.generation_id,
-        generation="starts",
-    )

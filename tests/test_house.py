@@ -17,10 +17,10 @@ PLUGINS = ROOT / "plugins"
 # A package such as stores/ counts as one.
 LAYERS = """
     errors types deadline failpoints secrets
-    events log provider preset store hookspecs schemas settings environment config limits node
+    events announcements log provider preset store hookspecs schemas settings environment config limits node
     sse transport instances pool gathering upstream hub broker
     plugins stores
-    run generations
+    run recovery generations
     accounts catalog turns sessions
     app
     handlers

@@ -88,7 +88,7 @@ class Keeper:
     async def _look_at(self, socket: Socket, now: float) -> None:
         if now - socket.heard_at > PING_EVERY + PONG_WITHIN:
             socket.abort()  # a close handshake would wait for the dead
-        elif socket.is_stalled(now, STALLED_AFTER):
+        elif socket.writer.is_stalled(now, STALLED_AFTER):
             socket.close(4008, "too slow")
         elif now - socket.pinged_at >= PING_EVERY:
             socket.pinged_at = now

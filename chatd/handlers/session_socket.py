@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any, ClassVar
 
+from chatd.announcements import end_event, replay_event, user_message_event
 from chatd.errors import BadRequest, NotFound
 from chatd.events import Event
-from chatd.generations import end_event
 from chatd.handlers.sockets import GREETING, Socket
 from chatd.log import Frame
-from chatd.turns import Sent, user_message_event
+from chatd.turns import Sent
 from chatd.types import Head, Message
 
 REPLAY_AT_MOST = 200
@@ -183,14 +183,3 @@ class SessionSocket(Socket):
 
 def _has_ended(message: Message) -> bool:
     return message.status != "streaming"
-
-
-def replay_event(message: Message) -> Event | None:
-    """Return the event that brings a changed message to somebody who missed the change."""
-    if not _has_ended(message):
-        return None  # its generation runs: `ai_typing` and the snapshot bring it
-    if message.role == "user":
-        return user_message_event(message)
-    if message.role == "assistant":
-        return end_event(message)
-    return Event(type="message_updated", payload={"message": message}, revision=message.revision)

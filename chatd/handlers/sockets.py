@@ -17,9 +17,9 @@ from chatd.events import Event
 from chatd.handlers.base import as_chatd_error, encode, problem, read_request
 from chatd.handlers.keeper import PING_EVERY, Keeper
 from chatd.handlers.origins import is_allowed
-from chatd.handlers.wire import abort, bytes_sent, write_frames
-from chatd.hub import Subscriber, Waiting
-from chatd.log import Frame, event_frame
+from chatd.handlers.wire import abort
+from chatd.handlers.writer import Writer
+from chatd.log import Frame
 from chatd.schemas import load, parse
 from chatd.types import Request, User, digest_token, new_id
 
@@ -32,12 +32,7 @@ NOISE = ("Host", "Connection", "Upgrade", "User-Agent", "Accept", "Accept-Encodi
 
 
 class Socket(WebSocketHandler):
-    """A WebSocket with one room and one writer.
-
-    The writer is `pump`: called when there may be something to send, and again when the network has
-    taken what it was given. It never waits, so that a slow socket costs nobody anything, and a
-    socket has no task.
-    """
+    """A WebSocket with one room and one writer."""
 
     commands: ClassVar[dict[str, str]] = {}
     user: User
@@ -49,15 +44,13 @@ class Socket(WebSocketHandler):
         self.app = app
         self.keeper = keeper
         self.request_id = new_id()
-        self.subscriber = Subscriber(self.pump, full=True, name=self.request_id)
+        self.writer = Writer(self, self.request_id)
+        self.subscriber = self.writer.subscriber
         self.credentials: Request | None = None
         self._refusal: ChatdError | None = None
-        self._drained: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._sent = 0
         self._bad_frames: list[float] | None = None
         now = asyncio.get_running_loop().time()
-        self.heard_at = self.pinged_at = self.checked_at = self._progress_at = now
+        self.heard_at = self.pinged_at = self.checked_at = now
 
     async def prepare(self) -> None:
         """Refuse foreign pages before the upgrade; whoever else is refused learns it after."""
@@ -123,64 +116,11 @@ class Socket(WebSocketHandler):
         self.close(code, error.code)
 
     def send_now(self, event: Event) -> None:
-        """Send an event to this socket alone; behind the others while the network is full."""
-        if self._drained is None:
-            self._write([event_frame(event)])
-        else:
-            self.subscriber.offer(Waiting(event, event_frame(event), None))
-
-    def pump(self) -> None:
-        """Send what there is, unless the network still has enough. Never raises."""
-        try:
-            self._pump()
-        except WebSocketClosedError:
-            self.subscriber.is_lagging = True
-        except Exception:
-            logger.exception("%s could not be written to", self.request_id)
-            self.close(1011, "internal")
-
-    def _pump(self) -> None:
-        if self._drained is not None:
-            if self.subscriber.is_lagging:
-                self.close(4008, "too slow")
-            return
-        frames, delay = self.subscriber.take(asyncio.get_running_loop().time())
-        if frames:
-            self._write(frames)
-            self.sent(frames)
-        elif delay and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(delay, self._on_timer)
-        elif self.subscriber.is_lagging:
-            self.close(4008, "too slow")
+        """Send an event to this socket alone."""
+        self.writer.send(event)
 
     def sent(self, frames: list[Frame]) -> None:
         """Look at what was sent: some events end a socket."""
-
-    def _write(self, frames: list[Frame]) -> None:
-        future = write_frames(self, frames)
-        if future is not None and self._drained is None:
-            self._drained = future
-            self._progress_at = asyncio.get_running_loop().time()
-            self._sent = bytes_sent(self)
-            future.add_done_callback(self._on_drained)
-
-    def _on_drained(self, future: asyncio.Future[None]) -> None:
-        self._drained = None
-        if not future.cancelled() and future.exception() is None:
-            self.pump()
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        self.pump()
-
-    def is_stalled(self, now: float, seconds: float) -> bool:
-        """Return whether the client has taken nothing for so long, though there is something."""
-        if self._drained is None:
-            return False
-        sent = bytes_sent(self)
-        if sent != self._sent:
-            self._sent, self._progress_at = sent, now
-        return now - self._progress_at > seconds
 
     async def on_message(self, message: str | bytes) -> None:
         """Carry out one event. Never raises, and waits for nothing longer than the store."""
@@ -264,6 +204,11 @@ class Socket(WebSocketHandler):
         """End the connection without a handshake."""
         abort(self)
 
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """Begin to close; nothing is sent behind the close frame, so the room is left now."""
+        self.app.hub.leave(self.room, self.subscriber)
+        super().close(code, reason)
+
     def on_close(self) -> None:
         """Leave the room; nothing of a generation depends on its sockets."""
         self._leave()
@@ -272,8 +217,7 @@ class Socket(WebSocketHandler):
     def _leave(self) -> None:
         self.app.hub.leave(self.room, self.subscriber)
         self.keeper.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
+        self.writer.close()
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer what failed before the upgrade as REST does."""

@@ -7,11 +7,11 @@ import contextlib
 
 from tornado.iostream import StreamClosedError
 
-from chatd.generations import end_event
+from chatd.announcements import end_event, user_message_event
 from chatd.handlers.base import BaseHandler
 from chatd.hub import Subscriber
 from chatd.log import Frame, event_frame
-from chatd.turns import Sent, user_message_event
+from chatd.turns import Sent
 from chatd.types import Message
 
 HEARTBEAT = 15.0
