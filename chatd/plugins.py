@@ -41,7 +41,9 @@ class Plugins:
         """Import, register and check everything. Raises ConfigError naming plugin and file."""
         self._manager = pluggy.PluginManager("chatd")
         self._manager.add_hookspecs(hookspecs)
-        plugins = {type(item).__name__: item for item in objects}
+        plugins: dict[str, object] = {}
+        for item in objects:
+            plugins[_free_name(type(item).__name__, plugins)] = item
         plugins |= {name: _find(name, directory) for name in names}
         self.configs = {
             name: _load_config(name, plugin, (tables or {}).get(name, {}))
@@ -94,6 +96,10 @@ class Plugins:
                     " chatd's hooks have none."
                 )
             yield found.plugin_name, found.function, found.argnames
+
+
+def _free_name(name: str, taken: Mapping[str, object]) -> str:
+    return name if name not in taken else f"{name}-{len(taken)}"
 
 
 def _find(name: str, directory: Path | None) -> ModuleType:
