@@ -17,7 +17,8 @@ PLUGINS = ROOT / "plugins"
 # A package such as stores/ counts as one.
 LAYERS = """
     errors types deadline failpoints secrets
-    events announcements log provider preset store hookspecs schemas settings environment config limits node
+    events announcements log
+    provider preset store hookspecs schemas settings environment config limits node
     sse transport instances pool gathering upstream hub broker
     plugins stores
     run recovery generations
