@@ -29,6 +29,7 @@ class Models:
         self._providers = {provider.name: provider for provider in providers}
         self._configured_default = default
         self._cache: list[Model] = []
+        self._active: dict[str, Model] = {}  # by id and by bare name, what a turn may use
         self._cached_at = -CACHE_FOR
         self._synced_at = -ASK_AGAIN_AFTER
         self._sync: asyncio.Task[dict[str, Any]] | None = None
@@ -63,8 +64,14 @@ class Models:
             order = {name: place for place, name in enumerate(self._providers)}
             known = await self._store.list_models()
             self._cache = sorted(known, key=lambda m: (order.get(m.provider, len(order)), m.name))
+            self._active = self._index(self._cache)
             self._cached_at = time.monotonic()
         return self._cache
+
+    def _index(self, models: Sequence[Model]) -> dict[str, Model]:
+        """Return the usable models by name; an id goes before a bare name, the first before all."""
+        usable = [m for m in models if m.is_active and m.provider in self._providers]
+        return {m.name: m for m in reversed(usable)} | {m.id: m for m in usable}
 
     async def default(self, user: User) -> str | None:
         """Return the id of the model used when neither session nor preset names one.
@@ -72,17 +79,15 @@ class Models:
         The user's preference, else the administrator's choice, else the configured one, else the
         first active model.
         """
-        models = [m for m in await self.list() if m.is_active and m.provider in self._providers]
-        wanted = user.preferences.get("default_model")
-        for model in (
-            _named(models, wanted),
-            next((m for m in models if m.is_default), None),
-            _named(models, self._configured_default),
-            models[0] if models else None,
-        ):
-            if model is not None:
-                return model.id
-        return None
+        models = await self.list()
+        usable = self._active
+        model = (
+            usable.get(user.preferences.get("default_model", ""))
+            or next((m for m in models if m.is_default and m.id in usable), None)
+            or usable.get(self._configured_default)
+            or next((m for m in models if m.id in usable), None)
+        )
+        return model.id if model else None
 
     async def resolve(self, user: User, name: str | None) -> tuple[Provider, Model]:
         """Return the provider and the model that a session's `model` means now.
@@ -103,14 +108,14 @@ class Models:
         name = name or await self.default(user)
         if not name:
             return None
-        usable = [m for m in await self.list() if m.provider in self._providers]
-        model = _named([m for m in usable if m.is_active], name)
-        if model is not None or any(m.id == name for m in usable):
-            return model  # one that was switched off, or has vanished, is not passed on
+        models = await self.list()
+        model = self._active.get(name)
         provider, _, bare = name.partition("/")
-        if provider in self._providers and bare:
-            return Model(id=name, name=bare, provider=provider)
-        return None
+        if model is not None or provider not in self._providers or not bare:
+            return model
+        if any(m.id == name for m in models):
+            return None  # one that was switched off, or has vanished, is not passed on
+        return Model(id=name, name=bare, provider=provider)
 
     async def sync(self) -> dict[str, Any]:
         """Ask every provider what it has; calls at the same time share one run."""
@@ -177,14 +182,6 @@ class Models:
         latency = round((time.monotonic() - begun) * 1000, 1)
         models = [m for m in await self.list() if m.provider == provider.name and m.is_active]
         return {"status": "healthy", "latency_ms": latency, "models": len(models)}
-
-
-def _named(models: Sequence[Model], name: str | None) -> Model | None:
-    """Return the model with this id, else the first with this bare name."""
-    if not name:
-        return None
-    by_id = next((m for m in models if m.id == name), None)
-    return by_id or next((m for m in models if m.name == name), None)
 
 
 class Presets:

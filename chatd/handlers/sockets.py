@@ -82,6 +82,7 @@ class Socket(WebSocketHandler):
 
     async def open(self, *args: str) -> None:
         """Admit the caller or close with the reason; `join` of the subclass does the rest."""
+        self.set_nodelay(True)  # else two small frames in a row wait 40 ms for an acknowledgement
         try:
             if self._refusal is not None:
                 raise self._refusal

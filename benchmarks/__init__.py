@@ -1,0 +1,1 @@
+"""How fast chatd is, measured from outside: `python -m benchmarks`."""

@@ -1,0 +1,88 @@
+"""What is measured. Each measure yields rows of (what, figure, unit, target)."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import AsyncIterator
+
+import httpx
+import psutil
+
+from benchmarks.clients import Chat, Direct
+from benchmarks.processes import TOKEN
+
+Row = tuple[str, float, str, str]
+SESSIONS = 32
+
+
+async def first_chunk(chat_url: str, upstream: str, rounds: int) -> AsyncIterator[Row]:
+    """Time to the first chunk, added by chatd to that of the model server, in turns with it."""
+    direct, chat = Direct(upstream), Chat(chat_url)
+    await direct.open()
+    await chat.open()
+    without, through = [], []
+    for _ in range(rounds + 20):
+        without.append(await direct.first_chunk("[words:20] hi"))
+        through.append(await chat.first_chunk("[words:20] hi"))
+    await direct.aclose()
+    await chat.aclose()
+    base, total = (statistics.median(times[20:]) * 1000 for times in (without, through))
+    slowest = statistics.quantiles(through[20:], n=100)[98] * 1000
+    yield "first chunk, the model server alone", base, "ms", ""
+    yield "first chunk added, one send at a time", total - base, "ms", "<= 3"
+    yield "first chunk through chatd, 99th percentile", slowest, "ms", ""
+
+
+async def turns(chat_url: str, pid: int, seconds: float) -> AsyncIterator[Row]:
+    """Whole turns of one token, both writes durable, by 32 sessions at a time."""
+    chats = [Chat(chat_url) for _ in range(SESSIONS)]
+    await asyncio.gather(*(chat.open() for chat in chats))
+    server = psutil.Process(pid)
+    before, begun = sum(server.cpu_times()[:2]), time.monotonic()
+    end = begun + seconds
+    counts = await asyncio.gather(*(_turns_until(chat, end) for chat in chats))
+    wall, cpu = time.monotonic() - begun, sum(server.cpu_times()[:2]) - before
+    await asyncio.gather(*(chat.aclose() for chat in chats))
+    yield f"turns of one token, {SESSIONS} sessions", sum(counts) / wall, "per s", ">= 600"
+    yield "server CPU for one of them", cpu / sum(counts) * 1e6, "us", ""
+
+
+async def _turns_until(chat: Chat, end: float) -> int:
+    count = 0
+    while time.monotonic() < end:
+        await chat.first_chunk("[words:1] hi")
+        count += 1
+    return count
+
+
+async def lists(chat_url: str, seconds: float) -> AsyncIterator[Row]:
+    """REST: the list of sessions, and the last fifty messages of one."""
+    chat = Chat(chat_url)
+    await chat.open()
+    for _ in range(30):
+        await chat.first_chunk("[words:5] hi")
+    await chat.aclose()
+    headers = {"Authorization": f"Token {TOKEN}"}
+    limits = httpx.Limits(max_connections=8)
+    async with httpx.AsyncClient(base_url=chat_url, headers=headers, limits=limits) as http:
+        for what, path in (
+            ("list of sessions", "/ai-chat/api/sessions/"),
+            ("last 50 messages", f"/ai-chat/api/sessions/{chat.session_id}/messages/"),
+        ):
+            yield what, await _rate(http, path, seconds), "per s", ""
+
+
+async def _rate(http: httpx.AsyncClient, path: str, seconds: float) -> float:
+    begun = time.monotonic()
+
+    async def ask() -> int:
+        count = 0
+        while time.monotonic() < begun + seconds:
+            (await http.get(path)).raise_for_status()
+            count += 1
+        return count
+
+    counts = await asyncio.gather(*(ask() for _ in range(8)))
+    return sum(counts) / (time.monotonic() - begun)
