@@ -18,7 +18,9 @@ PLUGINS = ROOT / "plugins"
 LAYERS = """
     errors types deadline failpoints secrets
     events announcements log
-    provider preset store hookspecs schemas settings environment config limits node
+    provider preset store hookspecs
+    strict_json fields options schemas
+    settings environment config limits node
     sse transport instances pool gathering upstream hub broker
     plugins stores
     run recovery generations

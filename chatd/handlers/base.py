@@ -27,7 +27,8 @@ from chatd.errors import (
     UnsupportedMediaType,
 )
 from chatd.handlers.origins import is_allowed
-from chatd.schemas import load, parse
+from chatd.schemas import load
+from chatd.strict_json import parse
 from chatd.types import Request, User, new_id
 
 logger = logging.getLogger(__name__)

@@ -20,7 +20,8 @@ from chatd.handlers.origins import is_allowed
 from chatd.handlers.wire import abort
 from chatd.handlers.writer import Writer
 from chatd.log import Frame
-from chatd.schemas import load, parse
+from chatd.schemas import load
+from chatd.strict_json import parse
 from chatd.types import Request, User, digest_token, new_id
 
 logger = logging.getLogger(__name__)

@@ -1,0 +1,88 @@
+"""What fields of client input may hold: the values of JSON, and nothing that looks like one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from marshmallow import ValidationError, fields, validate
+
+
+class Text(fields.String):
+    """A JSON string of at most so many characters; 0 is no limit."""
+
+    def __init__(self, longest: int, *, shortest: int = 0, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Length(shortest, longest or None), **kwargs)
+
+
+class Words(Text):
+    """A text that says something."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        if not text.strip():
+            raise ValidationError("Must not be blank.")
+        return text
+
+
+class Number(fields.Float):
+    """A JSON number: neither a string nor a boolean."""
+
+    def __init__(self, low: float | None = None, high: float | None = None, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Range(low, high), **kwargs)
+
+    def _validated(self, value: Any) -> float:
+        if isinstance(value, (str, bool)):
+            raise self.make_error("invalid")
+        return super()._validated(value)
+
+
+class Whole(fields.Integer):
+    """A JSON integer: neither a string nor a boolean."""
+
+    def __init__(self, low: float | None = None, **kwargs: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(low), **kwargs)
+
+    def _validated(self, value: Any) -> int:
+        if isinstance(value, (str, bool)):
+            raise self.make_error("invalid")
+        return super()._validated(value)
+
+
+class Flag(fields.Boolean):
+    """A JSON boolean, nothing that looks like one."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid")
+        return value
+
+
+class TextOrTexts(fields.Field[Any]):
+    """A JSON string, or a list of them."""
+
+    default_error_messages = {"invalid": "Not a string or a list of strings."}  # noqa: RUF012
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        texts = value if isinstance(value, list) else [value]
+        if not all(isinstance(text, str) for text in texts):
+            raise self.make_error("invalid")
+        return value
+
+
+class Object(fields.Dict):
+    """A JSON object."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(keys=fields.String(), **kwargs)
+
+
+class AtMost:
+    """A validator of a value whose encoded form has at most so many bytes; 0 is no limit."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+
+    def __call__(self, value: Any) -> None:
+        if self._most_bytes and len(msgspec.json.encode(value)) > self._most_bytes:
+            raise ValidationError(f"Larger than {self._most_bytes} bytes.")
