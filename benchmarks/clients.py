@@ -15,8 +15,8 @@ from benchmarks.processes import TOKEN
 MODEL = "qwen3:8b"
 
 
-class Direct:
-    """A client of the model server itself, over one connection that is kept."""
+class Connection:
+    """An HTTP connection that is kept."""
 
     def __init__(self, url: str) -> None:
         self._address = urlsplit(url)
@@ -25,6 +25,29 @@ class Direct:
         """Connect."""
         host, port = self._address.hostname, self._address.port
         self._reader, self._writer = await asyncio.open_connection(host, port)
+
+    async def aclose(self) -> None:
+        """Disconnect."""
+        self._writer.close()
+        await self._writer.wait_closed()
+
+
+class Getter(Connection):
+    """A client of REST."""
+
+    async def get(self, path: str) -> bytes:
+        """Return the body of an answer."""
+        head = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Token {TOKEN}\r\n\r\n"
+        self._writer.write(head.encode())
+        answer = await self._reader.readuntil(b"\r\n\r\n")
+        if not answer.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(answer.decode())
+        length = answer.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+        return await self._reader.readexactly(int(length))
+
+
+class Direct(Connection):
+    """A client of the model server itself."""
 
     async def first_chunk(self, text: str) -> float:
         """Ask, and return the seconds until the first piece of text; then read the rest."""
@@ -41,11 +64,6 @@ class Direct:
             if line == b"0\r\n":
                 await self._reader.readline()
                 return first
-
-    async def aclose(self) -> None:
-        """Disconnect."""
-        self._writer.close()
-        await self._writer.wait_closed()
 
 
 class Chat:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -32,6 +33,7 @@ LEASE = 15.0
 RENEW_EVERY = 5.0
 CHECKPOINT_EVERY = 0.7  # promise 5 is 1 s; the rest is for the write itself
 SWEEP_EVERY = 2.0
+GIVE_UP_AFTER = 5.0
 YIELD_AFTER = 64  # chunks without a pause, so that one provider never starves the others
 
 MakePrompt = Callable[[Run], Awaitable[tuple[Provider, Prompt]]]
@@ -50,6 +52,7 @@ class Generations:
         self._runs: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._watch: list[asyncio.Task[None]] = []
+        self._give_up_at = math.inf
 
     async def open(self) -> None:
         """End what earlier boots of this node left, then look after leases and checkpoints."""
@@ -65,11 +68,14 @@ class Generations:
 
     async def aclose(self, grace: float = 0.0) -> None:
         """Give running generations `grace` seconds, interrupt the rest, and wait for their end."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=grace)
+        if self._runs:
+            await asyncio.wait([run.ended for run in self._runs.values()], timeout=grace)
+        self._give_up_at = time.monotonic() + GIVE_UP_AFTER
         for run in list(self._runs.values()):
             run.interrupt(GenerationInterrupted("The server was shut down."))
-        while self._tasks:
+        while self._runs:
+            await asyncio.wait([run.ended for run in self._runs.values()])
+        if self._tasks:
             await asyncio.wait(self._tasks)
         for task in self._watch:
             task.cancel()
@@ -170,12 +176,17 @@ class Generations:
         run.ended.set_result(stored)
 
     async def _insist(self, call: Callable[[], Awaitable[Any]]) -> Any:
-        """Repeat a call until the store can be reached: an end must not get lost."""
+        """Repeat a call until the store can be reached: an end must not get lost.
+
+        Only a server that stops gives up, after a while: its next start will find the slot.
+        """
         delay = 0.1
         while True:
             try:
                 return await call()
             except StoreUnavailable:
+                if time.monotonic() > self._give_up_at:
+                    raise
                 logger.warning("store away while ending a generation; trying again")
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 5.0)
