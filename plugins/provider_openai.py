@@ -1,0 +1,291 @@
+"""Any server that speaks OpenAI's API: Ollama, vLLM, llama.cpp, LM Studio, LiteLLM, OpenAI."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import re
+from collections.abc import AsyncGenerator, Iterable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import marshmallow as ma
+import msgspec
+
+import chatd
+
+if TYPE_CHECKING:
+    import httpx
+
+logger = logging.getLogger(__name__)
+
+VERSION = re.compile(r"/v\d+[a-z0-9]*(/|$)")
+
+# vLLM; LM Studio; OpenRouter and others; Groq; llama.cpp, in `meta`.
+LENGTHS = ("max_model_len", "max_context_length", "context_length", "context_window", "n_ctx_train")
+
+
+class ConfigSchema(ma.Schema):
+    """The table [plugins.provider_openai]."""
+
+    instances = ma.fields.List(ma.fields.Nested(chatd.upstream.InstanceSchema))
+
+
+@chatd.hookimpl
+def register_providers(app: chatd.App) -> list[chatd.Provider]:
+    """Return a provider for each instance, or the one named llm that LLM_SERVER_URL is about."""
+    llm = app.config.llm
+    default = {"name": "llm", "urls": [llm.server_url]}
+    instances = app.plugin_config("provider_openai").get("instances") or [default]
+    return [OpenAIProvider(**{"timeout": llm.timeout, **instance}) for instance in instances]
+
+
+def api_url(url: str) -> str:
+    """Return the URL that paths like /models are added to."""
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/").removesuffix("/chat/completions")
+    return parts._replace(path=path if VERSION.search(path) else f"{path}/v1").geturl()
+
+
+class OpenAIProvider(chatd.Provider):
+    """The models of one provider."""
+
+    def __init__(self, name: str, urls: Iterable[str], **options: Any) -> None:
+        self.name = name
+        self._upstream = chatd.upstream.Upstream(name, map(api_url, urls), **options)
+        self._without_usage: set[str] = set()
+
+    async def models(self) -> list[chatd.ModelInfo]:
+        """Return what any of the servers lists; raise ProviderError when none does."""
+        try:
+            listed = json.loads(await self._upstream.get("/models"))
+            models = map(model_info, listed["data"] if isinstance(listed, dict) else listed)
+            return list({model.name: model for model in models if model is not None}.values())
+        except (ValueError, LookupError, TypeError, AttributeError) as exc:
+            raise chatd.ProviderError(f"The model list of {self.name} makes no sense.") from exc
+
+    async def stream(self, prompt: chatd.Prompt) -> AsyncGenerator[chatd.Chunk | str, None]:
+        """Yield the reply; all text that one read brought is one str.
+
+        Raises ProviderInterrupted for a reply that ends without having told why, ProviderError for
+        anything else that goes wrong.
+        """
+        reply = Reply(self.name)
+        async with self._upstream.answer(functools.partial(self._ask, prompt)) as answer:
+            if answer.content_type == "application/json":
+                # It does not stream, or has only an error to tell.
+                for chunk in reply.take([chatd.sse.Event(await answer.body())]):
+                    yield chunk
+                reply.is_done = True
+            while not reply.is_done and (data := await self._read(answer, reply)):
+                for chunk in reply.take(reply.parser.feed(data)):
+                    yield chunk
+                if reply.grew:
+                    answer.deadline.restart()
+            for chunk in reply.end():
+                yield chunk
+            await answer.drain()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._upstream.aclose()
+
+    async def _read(self, answer: chatd.upstream.Answer, reply: Reply) -> bytes:
+        try:
+            return await answer.read()
+        except chatd.ProviderError:
+            if not reply.gathering.is_finished:
+                raise
+            return b""  # It has told why it ended: only the usage or [DONE] is lost.
+
+    async def _ask(
+        self, prompt: chatd.Prompt, client: httpx.AsyncClient, server: chatd.upstream.Server
+    ) -> httpx.Response:
+        """Ask one server; one that refuses `stream_options` is asked once more without."""
+        url = f"{server.url}/chat/completions"
+        headers = {"Content-Type": "application/json", **server.headers}
+
+        async def post(*, usage: bool) -> httpx.Response:
+            content = msgspec.json.encode(request_body(prompt, usage=usage))
+            request = client.build_request("POST", url, content=content, headers=headers)
+            return await client.send(request, stream=True)
+
+        if server.url in self._without_usage:
+            return await post(usage=False)
+        response = await post(usage=True)
+        if response.status_code in (400, 422):
+            await response.aclose()
+            response = await post(usage=False)
+            if response.is_success:
+                self._without_usage.add(server.url)
+        return response
+
+
+def request_body(prompt: chatd.Prompt, *, usage: bool) -> dict[str, Any]:
+    """Return the body of a call; the options cannot replace what is the core's to say."""
+    settings = prompt.settings
+    body = {**settings.get("options", {}), "model": prompt.model, "messages": prompt.messages}
+    body |= {key: settings[key] for key in ("temperature", "max_tokens") if key in settings}
+    tools = {"tools": prompt.tools} if prompt.tools else {}
+    extra = {"stream_options": {"include_usage": True}} if usage else {}
+    return {**body, **tools, **extra, "stream": True}
+
+
+def model_info(item: dict[str, Any]) -> chatd.ModelInfo | None:
+    """Return a model as its server describes it, None if it has no usable name."""
+    name = item.get("id")
+    if not chatd.upstream.is_word(name):
+        return None
+    meta, can = item.get("meta"), item.get("capabilities")
+    told = {**meta, **item} if isinstance(meta, dict) else item
+    lengths = (told.get(key) for key in LENGTHS)
+    if isinstance(can, dict):
+        can = [key for key, value in can.items() if value is True]
+    return chatd.ModelInfo(
+        name=name,
+        context_length=next((n for n in lengths if chatd.upstream.is_count(n) and n), None),
+        capabilities=tuple(filter(chatd.upstream.is_word, can)) if isinstance(can, list) else (),
+    )
+
+
+# What is read of an event. Servers differ in what they put where: a field that only looks wrong
+# must not cost the reply, so types are told only where there is something below them.
+
+
+class CallPart(msgspec.Struct):
+    """A piece of a tool call."""
+
+    index: Any = 0
+    id: Any = None
+    function: Any = None
+
+
+class Delta(msgspec.Struct):
+    """A piece of a reply."""
+
+    content: Any = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+    tool_calls: list[CallPart] | None = None
+
+
+class Choice(msgspec.Struct):
+    """The reply; `message` is the whole of it when it is not streamed."""
+
+    delta: Delta | None = None
+    message: Delta | None = None
+    finish_reason: Any = None
+
+
+class Chunk(msgspec.Struct):
+    """The data of an event."""
+
+    choices: list[Choice] | None = None
+    usage: Any = None
+    error: Any = None
+
+
+DECODER = msgspec.json.Decoder(Chunk)
+
+
+class Reply:
+    """A reply while it comes."""
+
+    def __init__(self, name: str) -> None:
+        self.parser = chatd.sse.Parser()
+        self.is_done = False
+        self.grew = False
+        self._name = name
+        self.gathering = chatd.upstream.Gathering()
+        self._error: chatd.ProviderError | None = None
+        self._has_warned = False
+
+    def take(self, events: Iterable[chatd.sse.Event]) -> list[chatd.Chunk | str]:
+        """Return what these events say, joined; `grew` then tells if it was anything at all."""
+        self.grew = False
+        try:
+            for event in events:
+                if (delta := self._delta(event)) is not None:
+                    self._add(delta)
+                if self.is_done:
+                    break
+        except chatd.ProviderError as exc:
+            # What came before it is handed on first.
+            self._error, self.is_done = exc, True
+        return self.gathering.take()
+
+    def end(self) -> list[chatd.Chunk | str]:
+        """Return what comes when all is said; raise the ProviderError if it is not."""
+        if self._error is not None:
+            raise self._error
+        if not self.gathering.is_finished and not self.is_done:
+            raise chatd.ProviderInterrupted(f"{self._name} ended its reply before it was complete.")
+        return self.gathering.end()
+
+    def _delta(self, event: chatd.sse.Event) -> Delta | None:
+        try:
+            chunk = DECODER.decode(event.data)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            chunk = self._unusual(event)
+        if chunk.error or event.type == "error":
+            raise self._failure(event.data)
+        if isinstance(chunk.usage, dict):
+            self.gathering.add_usage(chunk.usage)
+        if not chunk.choices:
+            return None
+        choice = chunk.choices[0]
+        if choice.finish_reason:
+            self.gathering.add_finish(choice.finish_reason)
+        return choice.delta or choice.message
+
+    def _add(self, delta: Delta) -> None:
+        content, thought = delta.content, delta.reasoning_content or delta.reasoning
+        # vLLM and OpenRouter send both names of reasoning with the same text.
+        if thought:
+            self.gathering.add(plain(thought), is_reasoning=True)
+        if content:
+            self.gathering.add(content if type(content) is str else plain(content))
+        for part in delta.tool_calls or ():
+            function = part.function if isinstance(part.function, dict) else {}
+            name, arguments = plain(function.get("name")), plain(function.get("arguments"))
+            self.gathering.add_call(
+                str(part.index), id=plain(part.id), name=name, arguments=arguments
+            )
+        if content or thought or delta.tool_calls:
+            self.grew = True
+
+    def _unusual(self, event: chatd.sse.Event) -> Chunk:
+        """Read what is no JSON in UTF-8 of the usual form, or not at all.
+
+        What is no object, such as a ping in words, holds no part of a reply: it is skipped. An
+        object that cannot be read is an error, as it is for OpenAI's own clients: some of the reply
+        is lost, and a text with a hole in it must not be stored as a complete one.
+        """
+        data = event.data.strip()
+        if data == b"[DONE]":
+            self.is_done = True
+        elif data.startswith(b"{"):
+            try:
+                # Unlike msgspec it takes a lone surrogate.
+                return msgspec.convert(json.loads(data.decode(errors="replace")), Chunk)
+            except (ValueError, msgspec.ValidationError, RecursionError) as exc:
+                raise self._failure(data) from exc
+        elif data and not self._has_warned:
+            self._has_warned = True
+            logger.warning("%s sent an event that is no JSON object", self._name)
+        return Chunk()
+
+    def _failure(self, data: bytes) -> chatd.ProviderError:
+        logger.warning("%s sent an error, or what cannot be read", self._name)
+        logger.debug("%s sent: %r", self._name, data[:1000])
+        return chatd.ProviderError(f"The model provider {self._name} failed.")
+
+
+def plain(value: Any) -> str:
+    """Return a text. Mistral's may be a list of parts, some servers' arguments are an object."""
+    if isinstance(value, list):
+        return "".join(plain(part.get("text")) for part in value if isinstance(part, dict))
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return value if isinstance(value, str) else ""
