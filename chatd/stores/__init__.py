@@ -1,0 +1,25 @@
+"""Where a store's URL leads: to an implementation, imported when it is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chatd.errors import ConfigError
+from chatd.store import Store
+
+SQLITE = "sqlite:///"
+
+
+def open_store(url: str) -> Store:
+    """Return the store that a URL names, not yet opened. Raises ConfigError.
+
+    `sqlite:///chat.db` is relative to the working directory, `sqlite:////srv/chat.db` is not.
+    """
+    if url.startswith(SQLITE) and url != SQLITE:
+        from chatd.stores.sqlite.store import SqliteStore
+
+        return SqliteStore(Path(url.removeprefix(SQLITE)))
+    scheme = url.partition(":")[0]  # what follows may hold a password
+    if scheme in ("mongodb", "mongodb+srv"):
+        raise ConfigError("This version of chatd has no MongoDB store yet: use sqlite:///PATH.")
+    raise ConfigError(f"A store's URL is sqlite:///PATH; one that begins with {scheme!r} is not.")
