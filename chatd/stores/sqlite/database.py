@@ -1,0 +1,217 @@
+"""The threads of a database file: one that writes to it in groups, a few that read beside it.
+
+Both take calls from a queue: a plain function, which gets the thread's connection. A read that
+begins after a write has returned sees it, because a write returns when its commit has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+from sqlite3 import Connection
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from chatd.errors import StoreUnavailable
+from chatd.stores.sqlite.connection import connect, create_file, translate
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+# More readers only fight for the interpreter's lock; a second one lets a quick read pass a slow.
+READERS = 2
+GROUP = 256  # writes in one commit at most
+
+
+class Call:
+    """A function that waits for a thread, and then what came of it."""
+
+    __slots__ = ("args", "error", "function", "future", "kwargs", "result")
+
+    def __init__(
+        self, future: asyncio.Future[Any], function: Callable[..., Any], args: Any, kwargs: Any
+    ) -> None:
+        self.future = future
+        self.function = function
+        self.args = args
+        self.kwargs = kwargs
+        self.result: Any = None
+        self.error: Exception | None = None
+
+    def run(self, connection: Connection) -> None:
+        """Call the function; what it raises is for the caller, not for the thread."""
+        try:
+            self.result = self.function(connection, *self.args, **self.kwargs)
+        except Exception as exc:
+            self.error = exc
+
+    def resolve(self) -> None:
+        """Tell the caller, if it still waits; in the thread of its loop."""
+        if self.future.done():
+            return
+        if self.error is None:
+            self.future.set_result(self.result)
+        else:
+            self.future.set_exception(translate(self.error))
+
+
+Queue = SimpleQueue[Call | None]  # None is the end
+
+
+class Database:
+    """The connections to one file and their threads."""
+
+    def __init__(self, path: Path, *, busy_timeout: float = 5.0) -> None:
+        self._path = path.expanduser().absolute()
+        self._busy_timeout = busy_timeout
+        self._writes: Queue = SimpleQueue()
+        self._reads: Queue = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._is_open = False
+        self._done: deque[Call] = deque()
+        self._is_waking = False
+
+    async def open(self, prepare: Callable[[Connection], T]) -> T:
+        """Connect, and return what `prepare` does in a transaction before all others.
+
+        Raises StoreUnavailable, and ConfigError for a file that cannot be used.
+        """
+        self._loop = asyncio.get_running_loop()
+        try:
+            prepared, connections = await asyncio.to_thread(self._connect, prepare)
+        except sqlite3.Error as exc:
+            raise StoreUnavailable(f"{self._path}: {exc}.") from exc
+        except OSError as exc:
+            raise StoreUnavailable(f"{self._path}: {exc.strerror}.") from exc
+        self._start("sqlite writer", self._write_groups, connections[0])
+        for reader in connections[1:]:
+            self._start("sqlite reader", self._read, reader)
+        self._is_open = True
+        return prepared
+
+    async def aclose(self) -> None:
+        """Finish what is queued and close the file."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        self._writes.put(None)
+        for _ in range(READERS):
+            self._reads.put(None)
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join)
+        self._resolve_done()
+
+    def read(
+        self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> asyncio.Future[T]:
+        """Have a function called by a thread that reads. Raises StoreUnavailable when closed."""
+        return self._queue(self._reads, function, args, kwargs)
+
+    def write(
+        self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> asyncio.Future[T]:
+        """Have a function called by the thread that writes; the future is resolved after COMMIT.
+
+        What the function has changed is undone when it raises. It is called also when its caller
+        has been cancelled meanwhile. Raises StoreUnavailable when closed.
+        """
+        return self._queue(self._writes, function, args, kwargs)
+
+    def _queue(
+        self, queue: Queue, function: Callable[..., T], args: Any, kwargs: Any
+    ) -> asyncio.Future[T]:
+        if not self._is_open:
+            raise StoreUnavailable("The store is closed.")
+        future: asyncio.Future[T] = self._loop.create_future()
+        queue.put(Call(future, function, args, kwargs))
+        return future
+
+    def _connect(self, prepare: Callable[[Connection], T]) -> tuple[T, list[Connection]]:
+        """Return what `prepare` did, the writer's connection and those of the readers."""
+        create_file(self._path)
+        connections: list[Connection] = []
+        with contextlib.ExitStack() as stack:
+            for _ in range(1 + READERS):
+                connections.append(connect(self._path, self._busy_timeout))
+                stack.callback(connections[-1].close)
+            connections[0].execute("BEGIN IMMEDIATE")
+            prepared = prepare(connections[0])
+            connections[0].execute("COMMIT")
+            for reader in connections[1:]:
+                reader.execute("PRAGMA query_only = ON")
+            stack.pop_all()
+        return prepared, connections
+
+    def _start(self, name: str, run: Callable[[Connection], None], connection: Connection) -> None:
+        # Daemons: a process that ends without aclose must not hang, and loses nothing committed.
+        thread = threading.Thread(target=run, args=(connection,), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _read(self, connection: Connection) -> None:
+        while (call := self._reads.get()) is not None:
+            if not call.future.cancelled():
+                call.run(connection)
+                self._deliver([call])
+        connection.close()
+
+    def _write_groups(self, connection: Connection) -> None:
+        is_last = False
+        while not is_last:
+            group = [self._writes.get()]
+            group += [self._writes.get() for _ in range(min(self._writes.qsize(), GROUP - 1))]
+            is_last = group[-1] is None
+            calls = [call for call in group if call is not None]
+            if calls:
+                write_group(connection, calls)
+                self._deliver(calls)
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("PRAGMA optimize")
+        connection.close()
+
+    def _deliver(self, calls: list[Call]) -> None:
+        """Have calls resolved by the loop, which is woken once for all that come meanwhile."""
+        self._done.extend(calls)
+        if not self._is_waking:
+            self._is_waking = True
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self._resolve_done)
+
+    def _resolve_done(self) -> None:
+        self._is_waking = False  # before the look: what is added after it wakes the loop again
+        while self._done:
+            self._done.popleft().resolve()
+
+
+def write_group(connection: Connection, calls: list[Call]) -> None:
+    """Run calls in one transaction and set what came of them; none succeeds unless it commits."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        for call in calls:
+            _write(connection, call)
+        connection.execute("COMMIT")
+    except sqlite3.Error as exc:
+        logger.warning("commit of %d writes failed: %s", len(calls), exc)
+        with contextlib.suppress(sqlite3.Error):
+            connection.rollback()
+        for call in calls:
+            call.error = exc
+
+
+def _write(connection: Connection, call: Call) -> None:
+    """Run a call in a savepoint of its own."""
+    connection.execute("SAVEPOINT one")
+    call.run(connection)
+    if call.error is not None:
+        if not connection.in_transaction:  # some errors undo the whole transaction
+            raise sqlite3.OperationalError(str(call.error)) from call.error
+        connection.execute("ROLLBACK TO one")
+    connection.execute("RELEASE one")
