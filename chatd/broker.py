@@ -16,8 +16,8 @@ class Broker(abc.ABC):
     """
 
     @abc.abstractmethod
-    def publish(self, room: str, item: Event | Batch) -> None:
-        """Send an item to a room everywhere; never waits, never raises."""
+    def publish(self, room: str, *items: Event | Batch) -> None:
+        """Send items to a room everywhere, together; never waits, never raises."""
 
     async def ping(self) -> None:  # noqa: B027 - what is in this process is always reachable
         """Return when the broker can be reached; raise BrokerUnavailable when it cannot."""
@@ -32,6 +32,6 @@ class MemoryBroker(Broker):
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
 
-    def publish(self, room: str, item: Event | Batch) -> None:
-        """Hand an item to this process's hub."""
-        self._hub.publish(room, item)
+    def publish(self, room: str, *items: Event | Batch) -> None:
+        """Hand items to this process's hub."""
+        self._hub.publish(room, *items)

@@ -200,10 +200,10 @@ class Generations:
             "generation_id": message.generation_id,
             "status": message.status,
         }
-        self._broker.publish(f"user:{user_id}", Event(type="generation_ended", payload=ended))
+        events = [Event(type="generation_ended", payload=ended)]
         if session is not None:
-            updated = Event(type="session_updated", payload={"session": session})
-            self._broker.publish(f"user:{user_id}", updated)
+            events.append(Event(type="session_updated", payload={"session": session}))
+        self._broker.publish(f"user:{user_id}", *events)
 
     async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
         while True:

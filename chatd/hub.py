@@ -196,43 +196,30 @@ class Hub:
             room.subscribers.discard(subscriber)
             self._drop_if_empty(name, room)
 
-    def publish(self, name: str, item: Event | Batch) -> None:
-        """Hand a durable event, or entries of the running log, to everybody in a room."""
+    def publish(self, name: str, *items: Event | Batch) -> None:
+        """Hand durable events, or entries of the running log, to everybody in a room.
+
+        What is published in one call goes out in one write.
+        """
         room = self._rooms.get(name)
-        if isinstance(item, Batch):
-            if room is not None and room.log is not None:
-                self._extend(room, room.log, item)
-            return
         if room is None:
-            if item.generation != "starts":
+            if not any(isinstance(i, Event) and i.generation == "starts" for i in items):
                 return
             room = self._rooms[name] = Room()
-        self._announce(room, item)
+        for item in items:
+            if isinstance(item, Batch):
+                _extend(room, item)
+            else:
+                _announce(room, item)
+        # A copy: whoever is notified may leave the room.
+        for subscriber in tuple(room.subscribers):
+            subscriber.notify()
         self._drop_if_empty(name, room)
 
     def running(self, name: str) -> Log | None:
         """Return the log of the generation that runs in a room."""
         room = self._rooms.get(name)
         return room.log if room else None
-
-    def _extend(self, room: Room, log: Log, batch: Batch) -> None:
-        if log.generation_id == batch.generation_id and log.extend(batch):
-            _notify(room)
-
-    def _announce(self, room: Room, event: Event) -> None:
-        frame = event_frame(event)
-        if event.generation == "starts" and event.generation_id:
-            room.log = Log(event.generation_id, event.payload["message_id"])
-        waiting = Waiting(event, frame, room.log)
-        if event.generation == "starts":
-            room.started = waiting
-        elif event.generation == "ends" and room.log is not None:
-            room.log.is_ended = True
-            room.log, room.started = None, None
-        for subscriber in room.subscribers:
-            if event.origin is None or subscriber.name != event.origin:
-                subscriber.offer(Waiting(event, frame, waiting.log))
-        _notify(room)
 
     def _drop_if_empty(self, name: str, room: Room) -> None:
         if not room.subscribers and room.log is None:
@@ -243,7 +230,21 @@ class Hub:
         return ((name, len(room.subscribers)) for name, room in self._rooms.items())
 
 
-def _notify(room: Room) -> None:
-    # A copy: whoever is notified may leave the room.
-    for subscriber in tuple(room.subscribers):
-        subscriber.notify()
+def _extend(room: Room, batch: Batch) -> None:
+    if room.log is not None and room.log.generation_id == batch.generation_id:
+        room.log.extend(batch)
+
+
+def _announce(room: Room, event: Event) -> None:
+    frame = event_frame(event)
+    if event.generation == "starts" and event.generation_id:
+        room.log = Log(event.generation_id, event.payload["message_id"])
+    waiting = Waiting(event, frame, room.log)
+    if event.generation == "starts":
+        room.started = waiting
+    elif event.generation == "ends" and room.log is not None:
+        room.log.is_ended = True
+        room.log, room.started = None, None
+    for subscriber in room.subscribers:
+        if event.origin is None or subscriber.name != event.origin:
+            subscriber.offer(Waiting(event, frame, waiting.log))

@@ -19,7 +19,7 @@ from chatd.events import Batch, Entry
 from chatd.provider import Chunk, Finish, Reasoning, Text, ToolCall
 from chatd.types import Message, Slot, Usage, now
 
-Publish = Callable[[str, Batch], None]
+Publish = Callable[..., None]
 
 
 class Run:

@@ -135,9 +135,8 @@ class Turns:
             self._generations.release(run)
 
     def _announce(self, user: User, run: Run) -> None:
-        for message in run.new_messages:
-            self._broker.publish(run.session_id, user_message_event(message))
-        self._broker.publish(run.session_id, typing_event(run.message))
+        messages = map(user_message_event, run.new_messages)
+        self._broker.publish(run.session_id, *messages, typing_event(run.message))
         started = {"session_id": run.session_id, "generation_id": run.id, "status": "running"}
         self._broker.publish(f"user:{user.id}", Event(type="generation_started", payload=started))
 
