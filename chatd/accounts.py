@@ -88,10 +88,19 @@ async def create_token(
 
 
 async def create_ticket(
-    store: Store, user: User, kind: Literal["sign_in_ticket", "ws_ticket"], lifetime: float
+    store: Store,
+    user: User,
+    kind: Literal["sign_in_ticket", "ws_ticket"],
+    lifetime: float,
+    *,
+    asked_by: str = "",
 ) -> tuple[str, dt.datetime]:
-    """Issue a ticket that is good once and for `lifetime` seconds; return it and its end."""
+    """Issue a ticket that is good once and for `lifetime` seconds; return it and its end.
+
+    It ends with `asked_by`, the digest of a token, so that what it opens can end with that token.
+    """
     secret, end = new_token(), now() + dt.timedelta(seconds=lifetime)
+    secret += f".{asked_by}" if asked_by else ""
     await store.add_token(_token(user, digest_token(secret), kind=kind, expires_at=end))
     return secret, end
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from urllib.parse import unquote_plus
 
 from tornado.web import Application, RequestHandler, url
 
@@ -17,13 +18,15 @@ from chatd.handlers.session_socket import SessionSocket
 access_logger = logging.getLogger("chatd.access")
 
 PROBES = ("/healthz", "/readyz")
-_SECRET = re.compile(r"([?&](?:token|ticket)=)[^&]*")
+SECRETS = ("token", "ticket")  # in a query; never in a log
+FRAME_FACTOR = 4  # a frame up to so many times too large is read, so that its sender learns why
 
 
 def make_application(app: App, keeper: Keeper) -> Application:
     """Return the Tornado application that serves an App."""
     server = app.config.server
-    api, sockets = f"{server.prefix}/api", f"/ws{server.prefix}"
+    prefix = re.escape(server.prefix)
+    api, sockets = f"{prefix}/api", f"/ws{prefix}"
     one = r"([^/]+)"
     routes: list[tuple[str, type[RequestHandler]]] = [
         (f"{api}/sessions", sessions.SessionsHandler),
@@ -54,14 +57,14 @@ def make_application(app: App, keeper: Keeper) -> Application:
             *(url(f"{path}/?", handler, shared) for path, handler in routes),
             url(f"{sockets}/session/{one}/?", SessionSocket, {**shared, "keeper": keeper}),
             url(f"{sockets}/sessions/?", SessionListSocket, {**shared, "keeper": keeper}),
-            url(r"/()", page.PageHandler, page.FILES),
+            url(r"/()", page.PageHandler, page.INDEX),
             url(r"/static/(.+)", page.PageHandler, page.FILES),
         ],
         default_handler_class=UnknownPath,
         default_handler_args=shared,
         log_function=log_request if server.access_log else _log_nothing,
         allowed_origins=server.allowed_origins,
-        websocket_max_message_size=app.config.limits.frame_bytes or 2**62,
+        websocket_max_message_size=app.config.limits.frame_bytes * FRAME_FACTOR or 2**62,
         websocket_ping_interval=0,  # the keeper pings
     )
 
@@ -77,11 +80,22 @@ def log_request(handler: RequestHandler) -> None:
         "%s %s %s %d %.1f ms %s",
         getattr(handler, "request_id", "-"),
         request.method,
-        _SECRET.sub(r"\1***", request.uri or ""),
+        _without_secrets(request.uri or ""),
         handler.get_status(),
         request.request_time() * 1000,
         request.remote_ip,
     )
+
+
+def _without_secrets(uri: str) -> str:
+    """Return a URI with *** for every secret in its query, however its name is written."""
+    path, question, query = uri.partition("?")
+    pairs = [pair.partition("=") for pair in query.split("&")]
+    shown = [
+        f"{name}=***" if unquote_plus(name) in SECRETS else f"{name}{equals}{value}"
+        for name, equals, value in pairs
+    ]
+    return f"{path}{question}{'&'.join(shown)}"
 
 
 def _log_nothing(handler: RequestHandler) -> None:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 
-from marshmallow import INCLUDE, Schema
-
 from chatd import accounts
 from chatd.errors import Unauthenticated
-from chatd.handlers.base import BaseHandler, read_request
-from chatd.types import digest_token, now
+from chatd.handlers.base import BaseHandler
+from chatd.handlers.credentials import read_request
+from chatd.types import Token, User, digest_token, now
 
 
-class _Credentials(Schema):
-    """What an authentication plugin takes: any fields."""
+def shown(user: User) -> User:
+    """Return a user as the wire has one: with every preference, null for one that is not set."""
+    return user.replace(preferences={"default_model": None, **user.preferences})
 
-    class Meta:
-        unknown = INCLUDE
+
+async def token_used(handler: BaseHandler) -> Token | None:
+    """Return the token that a request came with, None when a plugin knows its caller otherwise."""
+    token = read_request(handler).token
+    found = await handler.app.store.find_token(digest_token(token)) if token else None
+    return found[0] if found else None
 
 
 class SignInHandler(BaseHandler):
@@ -26,7 +30,7 @@ class SignInHandler(BaseHandler):
 
     async def post(self) -> None:
         """Exchange a ticket, or what a plugin takes, for a token."""
-        credentials = self.body(_Credentials())
+        credentials = self.body(self.app.shapes.credentials)
         ticket = credentials.get("ticket")
         if isinstance(ticket, str):
             digest = digest_token(ticket)
@@ -40,7 +44,7 @@ class SignInHandler(BaseHandler):
         token = await accounts.create_token(
             self.app.store, user, label="signed in", expires=expires_at
         )
-        self.send({"token": token, "expires_at": expires_at, "user": user})
+        self.send({"token": token, "expires_at": expires_at, "user": shown(user)})
 
 
 class SignOutHandler(BaseHandler):
@@ -48,10 +52,10 @@ class SignOutHandler(BaseHandler):
 
     async def post(self) -> None:
         """Revoke the token used."""
-        token = read_request(self).token
-        found = await self.app.store.find_token(digest_token(token)) if token else None
-        if found is not None:
-            await self.app.store.revoke_token(found[0].id)
+        self.no_body()
+        token = await token_used(self)
+        if token is not None:
+            await self.app.store.revoke_token(token.id)
         self.set_status(204)
 
 
@@ -60,9 +64,14 @@ class SocketTicketHandler(BaseHandler):
 
     async def post(self) -> None:
         """Issue a ticket that opens one socket, for clients whose URLs might be logged."""
-        lifetime = self.app.config.tokens.ws_ticket
+        self.no_body()
+        lifetime, token = self.app.config.tokens.ws_ticket, await token_used(self)
         ticket, expires_at = await accounts.create_ticket(
-            self.app.store, self.user, "ws_ticket", lifetime
+            self.app.store,
+            self.user,
+            "ws_ticket",
+            lifetime,
+            asked_by=token.digest if token else "",
         )
         self.send({"ticket": ticket, "expires_at": expires_at})
 
@@ -72,10 +81,10 @@ class MeHandler(BaseHandler):
 
     def get(self) -> None:
         """Return the caller."""
-        self.send(self.user)
+        self.send(shown(self.user))
 
     async def patch(self) -> None:
         """Change preferences; null removes one."""
         fields = self.body(self.app.shapes.me)
         account = await self.app.store.update_account(self.user.id, **fields)
-        self.send(account.user)
+        self.send(shown(account.user))

@@ -4,64 +4,36 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
-from http import HTTPStatus
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlencode
 
-import msgspec
 from marshmallow import Schema
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from chatd.app import App
 from chatd.errors import (
-    BadRequest,
     ChatdError,
     Forbidden,
     InvalidInput,
-    MethodNotAllowed,
     NotFound,
     PreconditionFailed,
     TooLarge,
-    Unauthenticated,
     UnsupportedMediaType,
 )
+from chatd.handlers.credentials import read_request
 from chatd.handlers.origins import is_allowed
+from chatd.handlers.problems import allowed_methods, as_chatd_error, encode, fill_problem, problem
 from chatd.schemas import load
 from chatd.strict_json import parse
-from chatd.types import Request, User, new_id
+from chatd.types import Preset, Session, User, new_id
 
 logger = logging.getLogger(__name__)
 
-encode = msgspec.json.Encoder().encode
-
-METHODS = "GET, POST, PATCH, DELETE, OPTIONS"
 ALLOWED_HEADERS = "Authorization, Content-Type, If-Match, Last-Event-ID, Prefer"
 EXPOSED_HEADERS = "ETag, Location, Retry-After"
-DRAIN_FACTOR = 4  # how much more than the limit of a refused body is read before giving up
-
-
-def read_request(handler: RequestHandler) -> Request:
-    """Return what authentication may look at; the credential is found wherever it was put."""
-    request = handler.request
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    found: str | None = token.strip() if scheme.lower() in ("token", "bearer") else None
-    query = {name: values[-1].decode("utf-8", "replace") for name, values in
-             request.query_arguments.items()}  # fmt: skip
-    return Request(
-        method=request.method or "",
-        path=request.path,
-        headers=request.headers,
-        query=query,
-        token=found or None,
-        peer=_peer(request.connection),
-    )
-
-
-def _peer(connection: Any) -> str:
-    """Return the socket's own address: what headers claim is not to be trusted."""
-    address = getattr(getattr(connection, "context", None), "address", None)
-    return str(address[0]) if isinstance(address, tuple) else ""
+DRAIN_AT_MOST = 64 * 1024 * 1024  # how much more than the limit of a refused body is read
+LONGEST_NUMBER = 17  # digits, with a sign; int() of very many is an error of its own
 
 
 @stream_request_body
@@ -77,6 +49,7 @@ class BaseHandler(RequestHandler):
         self.app = app
         self._received = bytearray()
         self._received_length = 0
+        self._is_refused = False
         self.on_gone: Callable[[], None] | None = None
 
     def set_default_headers(self) -> None:
@@ -91,52 +64,90 @@ class BaseHandler(RequestHandler):
         self._set_cors_headers()
 
     def _set_cors_headers(self) -> None:
-        origin = self.request.headers.get("Origin")
-        if origin is None:
-            return
         self.set_header("Vary", "Origin")
-        if is_allowed(self.request, self.settings["allowed_origins"]):
+        origin = self.request.headers.get("Origin")
+        if origin is not None and is_allowed(self.request, self.settings["allowed_origins"]):
             self.set_header("Access-Control-Allow-Origin", origin)
             self.set_header("Access-Control-Expose-Headers", EXPOSED_HEADERS)
 
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """Decode a part of the path, where what is not UTF-8 names nothing, or of the query."""
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            if name is None:
+                return value.decode(errors="replace")
+            raise InvalidInput(f"{name} is wrong.", errors={name: ["Not UTF-8."]}) from None
+
     async def prepare(self) -> None:
+        """Admit the request or refuse it, before its body is read."""
+        try:
+            await self.admit()
+        except Exception as exc:
+            if not self._has_body() or "Expect" in self.request.headers:
+                raise
+            self.log_exception(type(exc), exc, exc.__traceback__)
+            self._refuse(as_chatd_error(exc))
+
+    async def admit(self) -> None:
         """Refuse foreign origins, oversized bodies and unknown callers, in this order."""
         if not is_allowed(self.request, self.settings["allowed_origins"]):
             raise Forbidden("Pages of this origin may not use this server.")
         if self.request.method == "OPTIONS":
             return
-        self._check_length(self.request.headers.get("Content-Length", "0"))
+        length = self.request.headers.get("Content-Length", "0")
+        if length.isdecimal() and int(length[:LONGEST_NUMBER]) > self._body_limit:
+            raise self._too_large()
         if not self.is_public:
             self.user = await self.app.authenticate(read_request(self))
 
-    def _check_length(self, length: str) -> None:
-        if length.isdecimal() and int(length) > self._body_limit:
-            raise TooLarge(f"The body may have {self._body_limit} bytes.")
+    def _has_body(self) -> bool:
+        headers = self.request.headers
+        return "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0"
+
+    def _refuse(self, error: ChatdError) -> None:
+        """Answer now, but read on: a connection closed before that takes the answer with it."""
+        self._is_refused = True
+        self._received.clear()
+        content = fill_problem(self, error, problem(error, self.request_id))
+        self.set_header("Content-Length", str(len(content)))
+        self.write(content)
+        self.flush()
+        setattr(self, (self.request.method or "").lower(), _do_nothing)
 
     @property
     def _body_limit(self) -> float:
         return self.app.config.limits.body_bytes or math.inf
 
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"The body may have {self._body_limit} bytes.")
+
     def data_received(self, chunk: bytes) -> None:
         """Collect the body; Tornado's own limit would answer with a bare 400."""
         self._received_length += len(chunk)
-        if self._received_length <= self._body_limit:
+        if self._received_length > self._body_limit + DRAIN_AT_MOST:
+            self.request.connection.stream.close()  # type: ignore[union-attr]
+        elif self._received_length > self._body_limit and not self._is_refused:
+            self._refuse(self._too_large())
+        elif not self._is_refused:
             self._received += chunk
-        else:
-            self._received.clear()
-            if self._received_length > self._body_limit * DRAIN_FACTOR:
-                self.request.connection.stream.close()  # type: ignore[union-attr]
 
     def body(self, schema: Schema) -> dict[str, Any]:
         """Return the checked fields of the JSON body; an empty body is an empty object."""
-        if self._received_length > self._body_limit:
-            raise TooLarge(f"The body may have {self._body_limit} bytes.")
         if not self._received:
             return load(schema, {})
-        content_type = self.request.headers.get("Content-Type", "").partition(";")[0]
-        if content_type.strip().lower() != "application/json":
+        headers = self.request.headers
+        content_type, _, parameters = headers.get("Content-Type", "").lower().partition(";")
+        charset = parameters.replace('"', "").strip()
+        if content_type.strip() != "application/json" or charset not in ("", "charset=utf-8"):
             raise UnsupportedMediaType
+        if headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise UnsupportedMediaType("The body must not be compressed.")
         return load(schema, parse(bytes(self._received), depth=self.app.config.limits.json_depth))
+
+    def no_body(self) -> None:
+        """Check that there is no body, or an empty object."""
+        self.body(self.app.shapes.nothing)
 
     def send(self, value: Any, status: int = 200) -> None:
         """Answer with a value as JSON."""
@@ -153,13 +164,22 @@ class BaseHandler(RequestHandler):
             page[name] = f"{self.request.path}?{urlencode(query)}" if query else None
         self.send(page)
 
+    def links(self, *filters: str, **cursors: str | None) -> dict[str, dict[str, Any] | None]:
+        """Return the links of a list's neighbours, which keep its filters."""
+        given = {name: self.get_query_argument(name, "") for name in (*filters, "limit")}
+        kept = {name: value for name, value in given.items() if value}
+        return {
+            name: {**kept, "cursor": cursor} if cursor else None for name, cursor in cursors.items()
+        }
+
     def query_integer(self, name: str, *, low: int, high: int = 2**53) -> int | None:
         """Return a query argument as a number. Raises InvalidInput."""
         text = self.get_query_argument(name, None)
         if text is None:
             return None
         digits = text.removeprefix("-")
-        if not (digits.isascii() and digits.isdecimal()) or not low <= int(text) <= high:
+        is_number = digits.isascii() and digits.isdecimal() and len(text) <= LONGEST_NUMBER
+        if not is_number or not low <= int(text) <= high:
             raise InvalidInput(
                 f"{name} is wrong.", errors={name: [f"An integer from {low} to {high}."]}
             )
@@ -180,27 +200,38 @@ class BaseHandler(RequestHandler):
             )
         return choices[text]
 
-    def expected_version(self) -> int | None:
-        """Return the version that If-Match asks for, None for any. Raises PreconditionFailed."""
-        text = self.request.headers.get("If-Match", "*").strip()
-        if text == "*":
+    async def expected_version(
+        self, read: Callable[[User, str], Awaitable[Session | Preset]], key: str
+    ) -> int | None:
+        """Return the version that If-Match asks for, None for any (RFC 9110, section 13.1.1).
+
+        Raises PreconditionFailed when the present one is not listed; a weak tag never matches.
+        """
+        header = self.request.headers.get("If-Match", "*").strip()
+        if header == "*":
             return None
-        digits = text.removeprefix("W/").strip('"')
-        if not (digits.isascii() and digits.isdecimal()):
+        version = (await read(self.user, key)).version
+        if str(version) not in [tag.strip().strip('"') for tag in header.split(",")]:
             raise PreconditionFailed
-        return int(digits)
+        return version
 
     def on_connection_close(self) -> None:
         """Tell a stream that its reader has gone."""
+        super().on_connection_close()
         if self.on_gone is not None:
             self.on_gone()
 
+    def head(self, *args: str) -> Awaitable[None] | None:
+        """Answer as to GET; Tornado leaves the body out."""
+        return self.get(*args)
+
     def options(self, *args: str) -> None:
         """Answer a preflight, which has no credentials."""
+        methods = allowed_methods(self)
         self.set_status(204)
-        self.set_header("Allow", METHODS)
+        self.set_header("Allow", methods)
         if self.request.headers.get("Origin"):
-            self.set_header("Access-Control-Allow-Methods", METHODS)
+            self.set_header("Access-Control-Allow-Methods", methods)
             self.set_header("Access-Control-Allow-Headers", ALLOWED_HEADERS)
             self.set_header("Access-Control-Max-Age", "600")
         self.finish()
@@ -209,29 +240,19 @@ class BaseHandler(RequestHandler):
         """Return nothing: an ETag here is a version, not a hash of the answer."""
         return None
 
+    def check_etag_header(self) -> bool:
+        """Never answer 304: a session's counters change without its version."""
+        return False
+
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer with a problem (RFC 9457). Nothing of an unexpected exception gets out."""
         exc_info = kwargs.get("exc_info")
         error = as_chatd_error(exc_info[1] if exc_info else None, status_code)
-        self.send_problem(error, problem(error) | self.problem_extras(error))
-
-    def problem_extras(self, error: ChatdError) -> dict[str, Any]:
-        """Return what a handler adds to the body of a problem."""
-        return {"request_id": self.request_id} if error.status >= 500 else {}
+        self.send_problem(error, problem(error, self.request_id))
 
     def send_problem(self, error: ChatdError, body: dict[str, Any]) -> None:
         """Answer with an error's status, headers and body."""
-        self.set_status(error.status)
-        self.set_header("Content-Type", "application/problem+json")
-        if isinstance(error, Unauthenticated):
-            self.set_header("WWW-Authenticate", "Token")
-        if isinstance(error, MethodNotAllowed):
-            self.set_header("Allow", METHODS)
-        if isinstance(error, TooLarge):
-            self.set_header("Connection", "close")
-        if error.retry_after is not None:
-            self.set_header("Retry-After", str(max(1, math.ceil(error.retry_after))))
-        self.finish(encode(body))
+        self.finish(fill_problem(self, error, body))
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Log what is not an answer: a ChatdError of the caller is in the access log."""
@@ -250,28 +271,8 @@ class BaseHandler(RequestHandler):
         )
 
 
-def as_chatd_error(exc: BaseException | None, status: int = 500) -> ChatdError:
-    """Return the error that a caller may see for any exception."""
-    if isinstance(exc, ChatdError):
-        return exc
-    if isinstance(exc, HTTPError):
-        status = exc.status_code
-    for kind in (NotFound, MethodNotAllowed, Forbidden, TooLarge):
-        if kind.status == status:
-            return kind()
-    return BadRequest() if 400 <= status < 500 else ChatdError()
-
-
-def problem(error: ChatdError) -> dict[str, Any]:
-    """Return the body of a problem."""
-    body: dict[str, Any] = {
-        "type": f"urn:chatd:error:{error.code}",
-        "title": HTTPStatus(error.status).phrase,
-        "status": error.status,
-        "detail": error.message,
-        "code": error.code,
-    }
-    return body | ({"errors": error.errors} if error.errors else {})
+def _do_nothing(*args: str) -> None:
+    """Stand in for the method of a request that has been answered."""
 
 
 class UnknownPath(BaseHandler):
@@ -279,6 +280,11 @@ class UnknownPath(BaseHandler):
 
     is_public = True
 
-    async def prepare(self) -> None:
+    async def admit(self) -> None:
         """Answer 404 to every method."""
         raise NotFound("There is nothing at this path.")
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer 404 also to a method that HTTP does not know."""
+        error = NotFound("There is nothing at this path.")
+        self.send_problem(error, problem(error))

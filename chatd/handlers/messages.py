@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from chatd.errors import ChatdError, NotFound, ProviderError
-from chatd.handlers.base import BaseHandler, problem
+from chatd.handlers.base import BaseHandler
+from chatd.handlers.problems import problem
 from chatd.handlers.stream import EventStream
 from chatd.turns import Sent
 from chatd.types import Message
@@ -117,7 +118,7 @@ class StreamHandler(BaseHandler):
         try:
             running = stream.running
             if running and generation_id in ("", running) and mark != "end":
-                await stream.resume(int(mark) if mark.isdecimal() else 0)
+                await stream.resume(int(mark) if mark.isdecimal() and len(mark) < 17 else 0)
             elif generation_id and mark != "end":
                 await stream.end(await self._ended(session_id, generation_id))
             else:
@@ -125,6 +126,13 @@ class StreamHandler(BaseHandler):
                 self.set_status(204)
         finally:
             stream.close()
+
+    async def head(self, *args: str) -> None:
+        """Say whether there is something to wait for, without waiting for it."""
+        (session_id,) = args
+        await self.app.sessions.get(self.user, session_id)
+        self.set_header("Content-Type", "text/event-stream")
+        self.set_status(200 if self.app.hub.running(session_id) else 204)
 
     async def _ended(self, session_id: str, generation_id: str) -> Message:
         message = await self.app.store.get_message(self.user.id, session_id, generation_id)

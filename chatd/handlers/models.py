@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from chatd.errors import Forbidden
+from chatd.errors import BadRequest, Forbidden
 from chatd.handlers.base import BaseHandler
+from chatd.handlers.paging import Pager
 from chatd.handlers.sessions import ACTIVE
-from chatd.stores.cursors import decode_cursor, encode_cursor
+from chatd.types import Model
 
 
 class ModelsHandler(BaseHandler):
@@ -17,17 +18,21 @@ class ModelsHandler(BaseHandler):
         limit, cursor = self.query_limit(), self.get_query_argument("cursor", "")
         models = await self.app.models.list()
         found = [m for m in models if is_active is None or m.is_active is is_active]
-        start = decode_cursor(cursor, tuple[int])[0] if cursor else 0
-        start = min(max(start, 0), len(found))
-        end = start + limit
-        prefix = {"limit": limit}
-        page = {
-            "next": {**prefix, "cursor": encode_cursor(end)} if end < len(found) else None,
-            "previous": {**prefix, "cursor": encode_cursor(max(0, start - limit))}
-            if start
-            else None,
-        }
-        self.send_page(found[start:end], page, default=await self.app.models.default(self.user))
+        page = _pager(models).page(found, limit, cursor)
+        links = self.links("is_active", next=page.next, previous=page.previous)
+        self.send_page(page.results, links, default=await self.app.models.default(self.user))
+
+
+def _pager(models: list[Model]) -> Pager[Model]:
+    """Return the pager of models in this order: one is never forgotten, so each has a place."""
+    places = {(model.id,): place for place, model in enumerate(models)}
+
+    def rank(key: tuple[str, ...]) -> int:
+        if key not in places:
+            raise BadRequest("This cursor is not one of ours.")
+        return places[key]
+
+    return Pager("models", lambda model: (model.id,), rank)
 
 
 class SyncModelsHandler(BaseHandler):
@@ -35,6 +40,7 @@ class SyncModelsHandler(BaseHandler):
 
     async def post(self) -> None:
         """Ask every provider now, and say what changed."""
+        self.no_body()
         self.send(await self.app.models.sync())
 
 

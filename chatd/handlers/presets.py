@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from chatd.errors import BadRequest
 from chatd.handlers.base import BaseHandler
+from chatd.handlers.paging import Pager
 from chatd.handlers.sessions import SessionHandler
-from chatd.stores.cursors import decode_cursor, encode_cursor
 from chatd.types import Preset, new_id, now
+
+PAGER: Pager[Preset] = Pager("presets", lambda preset: (preset.name.casefold(), preset.id))
 
 
 class PresetHandler(BaseHandler):
@@ -26,13 +27,9 @@ class PresetsHandler(PresetHandler):
 
     async def get(self) -> None:
         """List own presets, public ones, and those of every source, by name."""
-        presets = await self.app.presets.list(self.user)
         limit, cursor = self.query_limit(), self.get_query_argument("cursor", "")
-        start = _position(presets, cursor) if cursor else 0
-        end, links = start + limit, {"limit": limit}
-        following = {**links, "cursor": _cursor(presets[end])} if end < len(presets) else None
-        before = {**links, "cursor": _cursor(presets[max(0, start - limit)])} if start else None
-        self.send_page(presets[start:end], {"next": following, "previous": before})
+        page = PAGER.page(await self.app.presets.list(self.user), limit, cursor)
+        self.send_page(page.results, self.links(next=page.next, previous=page.previous))
 
     async def post(self) -> None:
         """Keep a new preset of the caller."""
@@ -40,18 +37,6 @@ class PresetsHandler(PresetHandler):
         time = now()
         preset = Preset(id=new_id(), owner=self.user.id, created_at=time, updated_at=time, **fields)
         self.send_preset(await self.app.presets.create(self.user, preset), 201)
-
-
-def _cursor(preset: Preset) -> str:
-    return encode_cursor(preset.name.casefold(), preset.id)
-
-
-def _position(presets: list[Preset], cursor: str) -> int:
-    """Return where a page begins, also when the preset it was named after is gone."""
-    key = decode_cursor(cursor, tuple[str, str])
-    if not all(key):
-        raise BadRequest("This cursor is not one of ours.")
-    return sum((preset.name.casefold(), preset.id) < key for preset in presets)
 
 
 class OnePresetHandler(PresetHandler):
@@ -64,12 +49,13 @@ class OnePresetHandler(PresetHandler):
     async def patch(self, preset_id: str) -> None:
         """Change some fields of an own preset."""
         changes = self.body(self.app.shapes.preset)
-        version = self.expected_version()
+        version = await self.expected_version(self.app.presets.get, preset_id)
         self.send_preset(await self.app.presets.update(self.user, preset_id, changes, version))
 
     async def delete(self, preset_id: str) -> None:
         """Erase an own preset."""
-        await self.app.presets.delete(self.user, preset_id, self.expected_version())
+        version = await self.expected_version(self.app.presets.get, preset_id)
+        await self.app.presets.delete(self.user, preset_id, version)
         self.set_status(204)
 
 

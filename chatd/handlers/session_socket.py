@@ -6,7 +6,7 @@ import asyncio
 from typing import Any, ClassVar
 
 from chatd.announcements import end_event, replay_event, user_message_event
-from chatd.errors import BadRequest, NotFound
+from chatd.errors import NotFound
 from chatd.events import Event
 from chatd.handlers.sockets import GREETING, Socket
 from chatd.log import Frame
@@ -61,9 +61,8 @@ class SessionSocket(Socket):
         text, epoch = self.get_query_argument("since", None), self.get_query_argument("epoch", None)
         if text is None:
             return [], False
-        if not (text.isascii() and text.isdecimal()):
-            raise BadRequest("since is a revision.")
-        since = int(text)
+        is_revision = text.isascii() and text.isdecimal() and len(text) < 17
+        since = int(text) if is_revision else head.revision + 1
         if since > head.revision or epoch not in (None, self.app.store.epoch):
             return [], True
         page = await self.app.store.list_messages(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from chatd.handlers.base import BaseHandler
 from chatd.types import Session
 
@@ -29,20 +27,14 @@ class SessionsHandler(SessionHandler):
         """List own sessions, the most recent activity first."""
         is_active = self.query_choice("is_active", ACTIVE, True)
         query = self.get_query_argument("q", "")
-        limit = self.query_limit()
         page = await self.app.store.list_sessions(
             self.user.id,
             is_active=is_active,
             query=query,
-            limit=limit,
+            limit=self.query_limit(),
             cursor=self.get_query_argument("cursor", ""),
         )
-        shared = {name: self.get_query_argument(name, "") for name in ("q", "is_active", "limit")}
-        shared = {name: value for name, value in shared.items() if value}
-        links: dict[str, dict[str, Any] | None] = {
-            "next": shared | {"cursor": page.next} if page.next else None,
-            "previous": shared | {"cursor": page.previous} if page.previous else None,
-        }
+        links = self.links("q", "is_active", next=page.next, previous=page.previous)
         self.send_page(page.results, links)
 
     async def post(self) -> None:
@@ -61,12 +53,12 @@ class OneSessionHandler(SessionHandler):
     async def patch(self, session_id: str) -> None:
         """Change some of its fields."""
         changes = self.body(self.app.shapes.session)
-        version = self.expected_version()
+        version = await self.expected_version(self.app.sessions.get, session_id)
         self.send_session(await self.app.sessions.update(self.user, session_id, changes, version))
 
     async def delete(self, session_id: str) -> None:
         """Hide it, or with ?purge=true erase it."""
-        version = self.expected_version()
+        version = await self.expected_version(self.app.sessions.get, session_id)
         if self.query_choice("purge", {"true": True, "false": False}, False):
             await self.app.sessions.purge(self.user, session_id, version)
         else:
@@ -79,4 +71,5 @@ class RestoreHandler(SessionHandler):
 
     async def post(self, session_id: str) -> None:
         """Make the session active again."""
+        self.no_body()
         self.send_session(await self.app.sessions.restore(self.user, session_id))

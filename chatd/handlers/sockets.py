@@ -7,16 +7,25 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
-from tornado.web import HTTPError
+from tornado.web import HTTPError, stream_request_body
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from chatd import __version__
 from chatd.app import App
-from chatd.errors import BadRequest, ChatdError, Forbidden, NotFound, Unauthenticated, UnknownEvent
+from chatd.errors import (
+    BadRequest,
+    ChatdError,
+    Forbidden,
+    MethodNotAllowed,
+    NotFound,
+    Unauthenticated,
+    UnknownEvent,
+)
 from chatd.events import Event
-from chatd.handlers.base import as_chatd_error, encode, problem, read_request
+from chatd.handlers.credentials import SUBPROTOCOL, read_request, socket_token
 from chatd.handlers.keeper import PING_EVERY, Keeper
 from chatd.handlers.origins import is_allowed
+from chatd.handlers.problems import as_chatd_error, fill_problem, problem
 from chatd.handlers.wire import abort
 from chatd.handlers.writer import Writer
 from chatd.log import Frame
@@ -29,9 +38,10 @@ logger = logging.getLogger(__name__)
 BAD_FRAMES_PER_MINUTE = 60
 NOISE = ("Host", "Connection", "Upgrade", "User-Agent", "Accept", "Accept-Encoding", "Pragma",
          "Accept-Language", "Cache-Control", "Sec-Websocket-Key", "Sec-Websocket-Version",
-         "Sec-Websocket-Extensions")  # fmt: skip
+         "Sec-Websocket-Extensions", "Sec-Websocket-Protocol")  # fmt: skip
 
 
+@stream_request_body
 class Socket(WebSocketHandler):
     """A WebSocket with one room and one writer."""
 
@@ -48,6 +58,7 @@ class Socket(WebSocketHandler):
         self.writer = Writer(self, self.request_id)
         self.subscriber = self.writer.subscriber
         self.credentials: Request | None = None
+        self._ticket_of = ""  # the digest of the token that asked for the ticket, if it was one
         self._refusal: ChatdError | None = None
         self._bad_frames: list[float] | None = None
         now = asyncio.get_running_loop().time()
@@ -57,6 +68,8 @@ class Socket(WebSocketHandler):
         """Refuse foreign pages before the upgrade; whoever else is refused learns it after."""
         if not is_allowed(self.request, self.settings["allowed_origins"]):
             raise Forbidden("Pages of this origin may not use this server.")
+        if self.request.method != "GET":
+            raise MethodNotAllowed
         if self.request.headers.get("Upgrade", "").lower() != "websocket":
             raise BadRequest("This is a WebSocket: it takes an Upgrade only.")
         try:
@@ -71,11 +84,23 @@ class Socket(WebSocketHandler):
             user = await self.app.store.take_ticket(digest_token(ticket), "ws_ticket")
             if user is None:
                 raise Unauthenticated("This ticket has been used, or is too old.")
+            self._ticket_of = ticket.partition(".")[2]
             return user
-        token = request.token or request.query.get("token")
+        token = socket_token(request)
         headers = {k: v for k, v in request.headers.items() if k not in NOISE}
         self.credentials = request.replace(token=token, headers=headers)
         return await self.app.authenticate(self.credentials)
+
+    def data_received(self, chunk: bytes) -> None:
+        """Drop it: an upgrade has no body."""
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """Decode a part of the URL; what is not UTF-8 names nothing."""
+        return value.decode(errors="replace")
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        """Choose ours; a token may be offered beside it."""
+        return SUBPROTOCOL if SUBPROTOCOL in subprotocols else None
 
     def check_origin(self, origin: str) -> bool:
         """Pass: `prepare` has checked it, by our rule."""
@@ -127,6 +152,10 @@ class Socket(WebSocketHandler):
     async def on_message(self, message: str | bytes) -> None:
         """Carry out one event. Never raises, and waits for nothing longer than the store."""
         self.heard_at = asyncio.get_running_loop().time()
+        if self.ws_connection is None or self.ws_connection.is_closing():
+            return
+        if self._is_too_large(message):
+            return self.close(1009, "frame too large")
         fields: dict[str, Any] = {}
         try:
             kind, fields = self._parse(message)
@@ -143,6 +172,12 @@ class Socket(WebSocketHandler):
             self._answer_error(exc, fields.get("client_id"))
             if isinstance(exc, NotFound):
                 await self.check_rights()
+
+    def _is_too_large(self, message: str | bytes) -> bool:
+        limit = self.app.config.limits.frame_bytes
+        if not limit or len(message) * 4 <= limit:
+            return False
+        return len(message if isinstance(message, bytes) else message.encode()) > limit
 
     def _parse(self, message: str | bytes) -> tuple[str, dict[str, Any]]:
         try:
@@ -175,10 +210,12 @@ class Socket(WebSocketHandler):
             return
 
     async def _check_caller(self) -> None:
-        """Check the credentials again: they may have been revoked. A ticket only opens."""
+        """Check the credentials again, or the token behind a ticket: it may have been revoked."""
         self.checked_at = asyncio.get_running_loop().time()
         if self.credentials is not None:
             self.user = await self.app.authenticate(self.credentials)
+        elif self._ticket_of and await self.app.store.find_token(self._ticket_of) is None:
+            raise Unauthenticated("The token behind this socket's ticket is no longer good.")
 
     async def check_rights(self) -> None:
         """Close the socket if its caller or its subject is no longer there."""
@@ -225,9 +262,7 @@ class Socket(WebSocketHandler):
         """Answer what failed before the upgrade as REST does."""
         exc_info = kwargs.get("exc_info")
         error = as_chatd_error(exc_info[1] if exc_info else None, status_code)
-        self.set_status(error.status)
-        self.set_header("Content-Type", "application/problem+json")
-        self.finish(encode(problem(error)))
+        self.finish(fill_problem(self, error, problem(error, self.request_id)))
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Log what is a bug; a refused caller is in the access log."""

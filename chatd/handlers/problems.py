@@ -1,0 +1,76 @@
+"""Errors as answers: application/problem+json (RFC 9457), the same on every path."""
+
+from __future__ import annotations
+
+import math
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from tornado.web import HTTPError, RequestHandler
+
+from chatd.errors import (
+    BadRequest,
+    ChatdError,
+    Forbidden,
+    MethodNotAllowed,
+    NotFound,
+    TooLarge,
+    Unauthenticated,
+)
+
+METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS")
+
+encode = msgspec.json.Encoder().encode
+
+
+def as_chatd_error(exc: BaseException | None, status: int = 500) -> ChatdError:
+    """Return the error that a caller may see for any exception."""
+    if isinstance(exc, ChatdError):
+        return exc
+    if isinstance(exc, HTTPError):
+        status = exc.status_code
+    for kind in (NotFound, MethodNotAllowed, Forbidden, TooLarge):
+        if kind.status == status:
+            return kind()
+    return BadRequest() if 400 <= status < 500 else ChatdError()
+
+
+def problem(error: ChatdError, request_id: str = "") -> dict[str, Any]:
+    """Return the body of a problem. With a request id, what is our fault can be looked up."""
+    body: dict[str, Any] = {
+        "type": f"urn:chatd:error:{error.code}",
+        "title": HTTPStatus(error.status).phrase,
+        "status": error.status,
+        "detail": error.message,
+        "code": error.code,
+    }
+    if error.errors:
+        body["errors"] = error.errors
+    if error.status >= 500 and request_id:
+        body["request_id"] = request_id
+    return body
+
+
+def fill_problem(handler: RequestHandler, error: ChatdError, body: dict[str, Any]) -> bytes:
+    """Set status and headers of the answer to an error; return its encoded body."""
+    handler.set_status(error.status)
+    handler.set_header("Content-Type", "application/problem+json")
+    if isinstance(error, Unauthenticated):
+        handler.set_header("WWW-Authenticate", "Token")
+    if isinstance(error, MethodNotAllowed):
+        handler.set_header("Allow", allowed_methods(handler))
+    if error.retry_after is not None:
+        handler.set_header("Retry-After", str(max(1, math.ceil(error.retry_after))))
+    return encode(body)
+
+
+def allowed_methods(handler: RequestHandler) -> str:
+    """Return the methods that a handler has, as the Allow header lists them."""
+    return ", ".join(method for method in METHODS if _has(handler, method))
+
+
+def _has(handler: RequestHandler, method: str) -> bool:
+    needed = ("head", "get") if method == "HEAD" else (method.lower(),)
+    missing = RequestHandler._unimplemented_method
+    return all(getattr(type(handler), name) is not missing for name in needed)
