@@ -10,8 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import secrets
+import os
 import time
-import uuid
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
@@ -26,9 +26,11 @@ TOKEN_PREFIX = "chatd_"
 def new_id() -> str:
     """Return a new id: a UUID of version 7 (RFC 9562), so that ids sort by time of creation."""
     milliseconds = time.time_ns() // 1_000_000
-    value = (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | uuid.uuid4().int & (1 << 80) - 1
-    value = value & ~(0xF << 76) | 0x7 << 76
-    return str(uuid.UUID(int=value))
+    digits = (milliseconds.to_bytes(6, "big") + os.urandom(10)).hex()
+    # By hand, as the uuid module takes three times as long: version 7, then one of the variant's
+    # four digits.
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-7{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def now() -> dt.datetime:
