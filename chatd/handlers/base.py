@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlencode
 
 from marshmallow import Schema
-from tornado.web import HTTPError, RequestHandler, stream_request_body
+from tornado.web import RequestHandler, stream_request_body
 
 from chatd.app import App
 from chatd.errors import (
@@ -23,12 +22,18 @@ from chatd.errors import (
 )
 from chatd.handlers.credentials import read_request
 from chatd.handlers.origins import is_allowed
-from chatd.handlers.problems import allowed_methods, as_chatd_error, encode, fill_problem, problem
+from chatd.handlers.problems import (
+    allowed_methods,
+    as_chatd_error,
+    encode,
+    fill_problem,
+    log_failure,
+    problem,
+    set_common_headers,
+)
 from chatd.schemas import load
 from chatd.strict_json import parse
 from chatd.types import Preset, Session, User, new_id
-
-logger = logging.getLogger(__name__)
 
 ALLOWED_HEADERS = "Authorization, Content-Type, If-Match, Last-Event-ID, Prefer"
 EXPOSED_HEADERS = "ETag, Location, Retry-After"
@@ -57,10 +62,8 @@ class BaseHandler(RequestHandler):
         request_id = getattr(self, "request_id", None)
         if request_id is None:
             request_id = self.request_id = new_id()
-        self.set_header("X-Request-Id", request_id)
-        self.set_header("X-Content-Type-Options", "nosniff")
+        set_common_headers(self, request_id)
         self.set_header("Cache-Control", "no-store")
-        self.clear_header("Server")
         self._set_cors_headers()
 
     def _set_cors_headers(self) -> None:
@@ -255,20 +258,8 @@ class BaseHandler(RequestHandler):
         self.finish(fill_problem(self, error, body))
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        """Log what is not an answer: a ChatdError of the caller is in the access log."""
-        if isinstance(value, (ChatdError, HTTPError)) and as_chatd_error(value).status < 500:
-            return
-        if isinstance(value, ChatdError):
-            logger.error("%s: %s %s: %s", self.request_id, self.request.method,
-                         self.request.path, value)  # fmt: skip
-            return
-        logger.error(
-            "%s: %s %s failed",
-            self.request_id,
-            self.request.method,
-            self.request.path,
-            exc_info=(typ, value, tb),
-        )
+        """Log what is our fault."""
+        log_failure(self, self.request_id, (typ, value, tb))
 
 
 def _do_nothing(*args: str) -> None:

@@ -7,7 +7,13 @@ from typing import Any
 
 from tornado.web import StaticFileHandler, stream_request_body
 
-from chatd.handlers.problems import as_chatd_error, fill_problem, problem
+from chatd.handlers.problems import (
+    as_chatd_error,
+    fill_problem,
+    log_failure,
+    problem,
+    set_common_headers,
+)
 from chatd.types import new_id
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -27,8 +33,7 @@ class PageHandler(StaticFileHandler):
     def set_default_headers(self) -> None:
         """Set what every answer carries, errors included."""
         self.request_id = new_id()
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.clear_header("Server")
+        set_common_headers(self, self.request_id)
 
     def set_extra_headers(self, path: str) -> None:
         """Let nothing of another host in, and let a new version be seen at once."""
@@ -38,6 +43,14 @@ class PageHandler(StaticFileHandler):
 
     def data_received(self, chunk: bytes) -> None:
         """Drop it: nothing here takes a body."""
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """Decode the name of a file; no file has one that cannot be decoded."""
+        return value.decode(errors="replace").replace("\0", "\ufffd")
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Log what is our fault; Tornado would log the query, which may be a ticket."""
+        log_failure(self, self.request_id, (typ, value, tb))
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer with a problem, as everywhere."""

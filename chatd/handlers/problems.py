@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from http import HTTPStatus
 from typing import Any
@@ -18,6 +19,8 @@ from chatd.errors import (
     TooLarge,
     Unauthenticated,
 )
+
+logger = logging.getLogger(__name__)
 
 METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS")
 
@@ -52,6 +55,13 @@ def problem(error: ChatdError, request_id: str = "") -> dict[str, Any]:
     return body
 
 
+def set_common_headers(handler: RequestHandler, request_id: str) -> None:
+    """Set what every answer carries, whatever it is."""
+    handler.set_header("X-Request-Id", request_id)
+    handler.set_header("X-Content-Type-Options", "nosniff")
+    handler.clear_header("Server")
+
+
 def fill_problem(handler: RequestHandler, error: ChatdError, body: dict[str, Any]) -> bytes:
     """Set status and headers of the answer to an error; return its encoded body."""
     handler.set_status(error.status)
@@ -63,6 +73,19 @@ def fill_problem(handler: RequestHandler, error: ChatdError, body: dict[str, Any
     if error.retry_after is not None:
         handler.set_header("Retry-After", str(max(1, math.ceil(error.retry_after))))
     return encode(body)
+
+
+def log_failure(handler: RequestHandler, request_id: str, exc_info: Any) -> None:
+    """Log what is our fault; what is the caller's is in the access log. Never a query."""
+    error, request = exc_info[1], handler.request
+    if isinstance(error, (ChatdError, HTTPError)) and as_chatd_error(error).status < 500:
+        return
+    if isinstance(error, ChatdError):
+        logger.error("%s: %s %s: %s", request_id, request.method, request.path, error)
+    else:
+        logger.error(
+            "%s: %s %s failed", request_id, request.method, request.path, exc_info=exc_info
+        )
 
 
 def allowed_methods(handler: RequestHandler) -> str:

@@ -25,7 +25,7 @@ from chatd.events import Event
 from chatd.handlers.credentials import SUBPROTOCOL, read_request, socket_token
 from chatd.handlers.keeper import PING_EVERY, Keeper
 from chatd.handlers.origins import is_allowed
-from chatd.handlers.problems import as_chatd_error, fill_problem, problem
+from chatd.handlers.problems import as_chatd_error, fill_problem, problem, set_common_headers
 from chatd.handlers.wire import abort
 from chatd.handlers.writer import Writer
 from chatd.log import Frame
@@ -262,6 +262,7 @@ class Socket(WebSocketHandler):
         """Answer what failed before the upgrade as REST does."""
         exc_info = kwargs.get("exc_info")
         error = as_chatd_error(exc_info[1] if exc_info else None, status_code)
+        set_common_headers(self, self.request_id)
         self.finish(fill_problem(self, error, problem(error, self.request_id)))
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
