@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import secrets
 import os
+import secrets
 import time
 from collections.abc import Mapping
 from typing import Any, Literal, Self
