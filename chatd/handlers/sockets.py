@@ -16,7 +16,6 @@ from chatd.errors import (
     BadRequest,
     ChatdError,
     Forbidden,
-    MethodNotAllowed,
     NotFound,
     Unauthenticated,
     UnknownEvent,
@@ -69,7 +68,7 @@ class Socket(WebSocketHandler):
         if not is_allowed(self.request, self.settings["allowed_origins"]):
             raise Forbidden("Pages of this origin may not use this server.")
         if self.request.method != "GET":
-            raise MethodNotAllowed
+            return  # it is refused when its body has been read
         if self.request.headers.get("Upgrade", "").lower() != "websocket":
             raise BadRequest("This is a WebSocket: it takes an Upgrade only.")
         try:
