@@ -22,6 +22,7 @@ from chatd.errors import (
 )
 from chatd.events import Event
 from chatd.handlers.credentials import SUBPROTOCOL, read_request, socket_token
+from chatd.handlers.frames import client_id_of, error_event, is_too_large, read_event
 from chatd.handlers.keeper import PING_EVERY, Keeper
 from chatd.handlers.origins import is_allowed
 from chatd.handlers.problems import as_chatd_error, fill_problem, problem, set_common_headers
@@ -29,10 +30,11 @@ from chatd.handlers.wire import abort
 from chatd.handlers.writer import Writer
 from chatd.log import Frame
 from chatd.schemas import load
-from chatd.strict_json import parse
 from chatd.types import Request, User, digest_token, new_id
 
 logger = logging.getLogger(__name__)
+
+Command = Callable[..., Awaitable[None] | None]
 
 BAD_FRAMES_PER_MINUTE = 60
 NOISE = ("Host", "Connection", "Upgrade", "User-Agent", "Accept", "Accept-Encoding", "Pragma",
@@ -153,13 +155,24 @@ class Socket(WebSocketHandler):
         self.heard_at = asyncio.get_running_loop().time()
         if self.ws_connection is None or self.ws_connection.is_closing():
             return
-        if self._is_too_large(message):
+        if is_too_large(message, self.app.config.limits.frame_bytes):
             return self.close(1009, "frame too large")
-        fields: dict[str, Any] = {}
+        client_id: str | None = None
         try:
-            kind, fields = self._parse(message)
+            event = read_event(message, depth=self.app.config.limits.json_depth)
+            client_id = client_id_of(event)
+            command, fields = self._command(event)
+        except BadRequest as exc:
+            self._count_bad_frame()
+            self._answer_error(exc, client_id)
+        else:
+            await self._carry_out(command, fields, client_id)
+
+    async def _carry_out(
+        self, command: Command, fields: dict[str, Any], client_id: str | None
+    ) -> None:
+        try:
             await self._check_caller()
-            command: Callable[..., Awaitable[None] | None] = getattr(self, self.commands[kind])
             result = command(**fields)
             if result is not None:
                 await result
@@ -168,30 +181,16 @@ class Socket(WebSocketHandler):
         except Unauthenticated as exc:
             self.refuse(exc)
         except Exception as exc:
-            self._answer_error(exc, fields.get("client_id"))
+            self._answer_error(exc, client_id)
             if isinstance(exc, NotFound):
                 await self.check_rights()
 
-    def _is_too_large(self, message: str | bytes) -> bool:
-        limit = self.app.config.limits.frame_bytes
-        if not limit or len(message) * 4 <= limit:
-            return False
-        return len(message if isinstance(message, bytes) else message.encode()) > limit
-
-    def _parse(self, message: str | bytes) -> tuple[str, dict[str, Any]]:
-        try:
-            if isinstance(message, bytes):
-                raise BadRequest("Frames are text: binary ones are not understood.")
-            event = parse(message, depth=self.app.config.limits.json_depth)
-            kind = event.get("type") if isinstance(event, dict) else None
-            if not isinstance(kind, str):
-                raise BadRequest("An event is an object with a type.")
-            if kind not in self.commands:
-                raise UnknownEvent(f"There is no event {kind[:100]!r} here.")
-            return kind, load(self.app.shapes.events[kind], event)
-        except BadRequest:
-            self._count_bad_frame()
-            raise
+    def _command(self, event: dict[str, Any]) -> tuple[Command, dict[str, Any]]:
+        kind = event["type"]
+        if kind not in self.commands:
+            raise UnknownEvent(f"There is no event {kind[:100]!r} here.")
+        fields = load(self.app.shapes.events[kind], event)
+        return getattr(self, self.commands[kind]), fields
 
     def _count_bad_frame(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -268,22 +267,6 @@ class Socket(WebSocketHandler):
         """Log what is a bug; a refused caller is in the access log."""
         if not isinstance(value, (ChatdError, HTTPError)):
             logger.error("%s failed", self.request_id, exc_info=(typ, value, tb))
-
-
-def error_event(error: ChatdError, client_id: str | None = None) -> Event:
-    """Return the event that answers a command with an error."""
-    payload: dict[str, Any] = {
-        "message": error.message,
-        "code": error.code,
-        "retryable": error.retryable,
-    }
-    if error.errors:
-        payload["errors"] = error.errors
-    if error.retry_after is not None:
-        payload["retry_after"] = error.retry_after
-    if client_id is not None:
-        payload["client_id"] = client_id
-    return Event(type="error", payload=payload)
 
 
 GREETING = {
