@@ -116,7 +116,6 @@ class App:
         )
         await self.generations.open()
         stack.push_async_callback(self._drain)
-        self.models.open(config.models.sync_interval)
         stack.push_async_callback(self.models.aclose)
 
     async def _drain(self) -> None:

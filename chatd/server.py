@@ -80,6 +80,8 @@ async def listening(app: App) -> AsyncIterator[int]:
     sockets = _bind(app.config)
     server.add_sockets(sockets)
     keeper.open()
+    # Not before: the libraries that it loads would keep the first clients waiting.
+    app.models.open(app.config.models.sync_interval)
     try:
         yield sockets[0].getsockname()[1]
     finally:
