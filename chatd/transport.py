@@ -1,48 +1,39 @@
-"""The HTTP client for upstream servers: httpx over aiohttp, which takes half the time.
+"""The HTTP transport to upstream servers: httpx over aiohttp, which takes half the time.
 
-Loading them takes a tenth of a second, so it is done when the first client is made.
+Loading them takes a tenth of a second, so it is done when the first one is made.
 """
 
 from __future__ import annotations
 
-import http.cookiejar
-import logging
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import httpx
-
-
-def new_client(
-    headers: Mapping[str, str], *, max_connections: int, environment_proxies: bool
-) -> httpx.AsyncClient:
-    """Return a client for the running loop: no redirects, no cookies, no time-outs of its own."""
-    import aiohttp
-    import httpx
     from httpx_aiohttp import AiohttpTransport
 
-    # It writes a line with the URL for every request.
-    if logging.getLogger("httpx").level == logging.NOTSET:
-        logging.getLogger("httpx").setLevel(logging.WARNING)
+
+def new_transport(*, max_connections: int, environment_proxies: bool) -> AiohttpTransport:
+    """Return a transport for the running loop.
+
+    It is used without httpx's client, which takes as long again: what that adds (redirects,
+    cookies, authentication, time-outs, a line in the log with each URL) is not wanted here.
+    """
+    import aiohttp
+    from httpx_aiohttp import AiohttpTransport
+
     session = aiohttp.ClientSession(
         # uvicorn, under most servers, closes idle connections after 5 s: be the first.
         connector=aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=4),
-        # All users share the client: no cookie may be kept. (httpx has a jar of its own.)
+        # All users share the session: no cookie may be kept.
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=environment_proxies,
     )
-    no_cookies = http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-    # Certificates are checked by the session's connector; `verify` only makes a context that is
-    # not used, which takes 20 ms when it has to read the authorities.
-    transport = AiohttpTransport(verify=False, client=session)
-    return httpx.AsyncClient(
-        transport=transport, headers=headers, cookies=no_cookies, timeout=None, trust_env=False
-    )
+    # The session's connector checks certificates. `verify` only makes a context that is not used,
+    # which takes 20 ms when it has to read the authorities.
+    return AiohttpTransport(verify=False, client=session)
 
 
 def transport_errors() -> tuple[type[Exception], ...]:
-    """Return what the client raises; evaluated when something was raised, so that it is loaded."""
+    """Return what the transport raises. Called when something was raised: it is loaded then."""
     import aiohttp
     import httpx
 

@@ -25,7 +25,7 @@ from chatd.gathering import is_word as is_word
 from chatd.instances import InstanceSchema as InstanceSchema
 from chatd.pool import Pool
 from chatd.pool import Server as Server
-from chatd.transport import new_client, transport_errors
+from chatd.transport import new_transport, transport_errors
 
 if TYPE_CHECKING:
     import httpx
@@ -41,7 +41,7 @@ MAX_BODY = 16 * 1024 * 1024
 FULL_READ = 16 * 1024
 
 
-Ask = Callable[["httpx.AsyncClient", Server], Awaitable["httpx.Response"]]
+Ask = Callable[[Server], Awaitable["httpx.Response"]]
 
 
 class Answer:
@@ -68,7 +68,7 @@ class Answer:
         """Ask, and read the first bytes. Raises ProviderError."""
         try:
             with self.deadline:
-                response = self._response = await ask(self._upstream.client(), self._server)
+                response = self._response = await ask(self._server)
                 await self._upstream.check(response)
                 plain = response.headers.get("content-encoding", "identity") == "identity"
                 # The stream itself: aiter_raw() would cut and count what is not to be cut.
@@ -126,7 +126,7 @@ class Answer:
 
 
 class Upstream:
-    """What a provider calls: its servers, and the client they share, made on first use.
+    """What a provider calls: its servers, and the connections to them.
 
     A call is repeated before the first byte of its body only: at most twice, when the connection
     fails, or for 429 and 502-504, and with another server if there is one.
@@ -146,13 +146,17 @@ class Upstream:
         self.name = name
         self.timeout = timeout
         self.pool = Pool(urls)
-        self._headers = {"User-Agent": "chatd", "Accept-Encoding": "identity"}
+        self._headers = {
+            "User-Agent": "chatd",
+            "Accept-Encoding": "identity",
+            "Content-Type": "application/json",
+        }
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
         self._headers |= headers or {}
         self._max_connections = max_connections
         self._environment_proxies = environment_proxies
-        self._client: httpx.AsyncClient | None = None
+        self._transport: httpx.AsyncBaseTransport | None = None
 
     @contextlib.asynccontextmanager
     async def answer(self, ask: Ask) -> AsyncIterator[Answer]:
@@ -176,19 +180,28 @@ class Upstream:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.aclose()
 
-    def client(self) -> httpx.AsyncClient:
-        """Return the client; call it inside the running loop."""
-        if self._client is None:
-            self._client = new_client(
-                self._headers,
+    async def request(
+        self, method: str, server: Server, path: str, content: bytes = b""
+    ) -> httpx.Response:
+        """Send one request; return the answer, its body not yet read. Raises transport errors."""
+        import httpx
+
+        if self._transport is None:
+            self._transport = new_transport(
                 max_connections=self._max_connections,
                 environment_proxies=self._environment_proxies,
             )
-        return self._client
+        request = httpx.Request(
+            method,
+            httpx.URL(server.url + path),
+            headers=self._headers | server.headers,
+            content=content,
+        )
+        return await self._transport.handle_async_request(request)
 
     async def check(self, response: httpx.Response) -> None:
         """Return if the status is one of success, raise ProviderError for any other.
@@ -246,11 +259,7 @@ class Upstream:
         return RETRY_PAUSE * 2.0 ** (len(tried) - 1) * random.uniform(0.5, 1)
 
     async def _document(self, path: str, server: Server) -> bytes:
-        async def ask(client: httpx.AsyncClient, server: Server) -> httpx.Response:
-            request = client.build_request("GET", server.url + path, headers=server.headers)
-            return await client.send(request, stream=True)
-
-        answer = await self._attempt(ask, server)
+        answer = await self._attempt(lambda server: self.request("GET", server, path), server)
         try:
             return await answer.body()
         finally:

@@ -62,7 +62,7 @@ class OpenAIProvider(chatd.Provider):
             listed = json.loads(await self._upstream.get("/models"))
             models = map(model_info, listed["data"] if isinstance(listed, dict) else listed)
             return list({model.name: model for model in models if model is not None}.values())
-        except (ValueError, LookupError, TypeError, AttributeError) as exc:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
             raise chatd.ProviderError(f"The model list of {self.name} makes no sense.") from exc
 
     async def stream(self, prompt: chatd.Prompt) -> AsyncGenerator[chatd.Chunk | str, None]:
@@ -99,17 +99,12 @@ class OpenAIProvider(chatd.Provider):
                 raise
             return b""  # It has told why it ended: only the usage or [DONE] is lost.
 
-    async def _ask(
-        self, prompt: chatd.Prompt, client: httpx.AsyncClient, server: chatd.upstream.Server
-    ) -> httpx.Response:
+    async def _ask(self, prompt: chatd.Prompt, server: chatd.upstream.Server) -> httpx.Response:
         """Ask one server; one that refuses `stream_options` is asked once more without."""
-        url = f"{server.url}/chat/completions"
-        headers = {"Content-Type": "application/json", **server.headers}
 
         async def post(*, usage: bool) -> httpx.Response:
             content = msgspec.json.encode(request_body(prompt, usage=usage))
-            request = client.build_request("POST", url, content=content, headers=headers)
-            return await client.send(request, stream=True)
+            return await self._upstream.request("POST", server, "/chat/completions", content)
 
         if server.url in self._without_usage:
             return await post(usage=False)
