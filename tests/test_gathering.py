@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatd.errors import ProviderError
@@ -19,6 +20,7 @@ from chatd.types import Usage
 anything = st.text(st.one_of(st.characters(), st.sampled_from("\ud83d\ude42\ud800\udfff\0a")))
 
 
+@settings(deadline=None)
 @given(anything)
 def test_mended_text_can_be_stored(text: str) -> None:
     """Whatever a model says can be encoded and kept, and is not made longer."""
@@ -27,15 +29,18 @@ def test_mended_text_can_be_stored(text: str) -> None:
     assert result.encode().decode() == result
     assert "\0" not in result
     assert len(result) <= len(text)
-    assert sqlite3.connect(":memory:").execute("select ?", (result,)).fetchone() == (result,)
+    with contextlib.closing(sqlite3.connect(":memory:")) as store:
+        assert store.execute("select ?", (result,)).fetchone() == (result,)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 def test_good_text_is_not_changed(text: str) -> None:
     """Text without NUL and surrogates stays as it is."""
     assert mended(text) == text
 
 
+@settings(deadline=None)
 @given(st.lists(anything, max_size=10))
 def test_pieces_are_joined_as_if_they_came_at_once(pieces: list[str]) -> None:
     """A text is the same however it was cut, also inside a surrogate pair."""

@@ -4,7 +4,7 @@ import itertools
 import re
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chatd.errors import ProviderError
@@ -34,9 +34,9 @@ def by_the_letter(stream):
         elif field == b"data":
             data += value + b"\n"
         elif field == b"event":
-            kind = value.decode()
+            kind = value.decode(errors="replace")
         elif field == b"id" and b"\0" not in value:
-            last_id = value.decode()
+            last_id = value.decode(errors="replace")
         elif field == b"retry" and value.isdigit():
             retry = int(value)
     return events, retry
@@ -48,6 +48,7 @@ def parsed(*reads):
     return [event for read in reads for event in parser.feed(read)]
 
 
+@settings(deadline=None)
 @given(streams)
 def test_events_are_those_of_the_specification(stream):
     """Any stream gives the events, and the retry, that the steps of the specification give."""
@@ -57,6 +58,7 @@ def test_events_are_those_of_the_specification(stream):
     assert (events, parser.retry) == by_the_letter(stream)
 
 
+@settings(deadline=None)
 @given(streams)
 @example(b"\xef\xbb\xbfdata: a\r\n\r\ndata: b\r\rdata: c\n\n")
 def test_every_split_gives_the_same_events(stream):
@@ -68,6 +70,7 @@ def test_every_split_gives_the_same_events(stream):
     assert parsed(*(stream[i : i + 1] for i in range(len(stream)))) == whole
 
 
+@settings(deadline=None)
 @given(streams, st.lists(st.integers(0, 100), max_size=8))
 def test_many_splits_give_the_same_events(stream, cuts):
     """Cut at any places, a stream gives the same events."""

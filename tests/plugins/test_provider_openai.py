@@ -475,10 +475,10 @@ async def test_a_long_reply_is_no_time_out() -> None:
 async def test_a_slow_consumer_is_no_time_out() -> None:
     """The time that passes between two chunks while nobody reads is not the server's."""
     async with serving(timeout=TIMEOUT) as (_, provider):
-        chunks = []
-        async for chunk in provider.stream(prompt(text="[words:3][pace:20]")):
-            chunks.append(chunk)
-            await asyncio.sleep(TIMEOUT * 1.5)
+        stream = provider.stream(prompt(text="[words:3][pace:20]"))
+        await anext(stream)
+        await asyncio.sleep(TIMEOUT * 1.5)
+        chunks = [chunk async for chunk in stream]
 
     assert chunks[-1] == chatd.Finish(reason="stop")
 
