@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Iterator
 
+import process
 import pytest
 from tornado.ioloop import IOLoop
 
@@ -29,3 +30,12 @@ def io_loop() -> Iterator[IOLoop]:
     loop.run_until_complete(loop.shutdown_asyncgens())
     loop.run_until_complete(loop.shutdown_default_executor())
     io_loop.close(all_fds=False)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Process]:
+    """A chatd in a process of its own that has the echo model alone."""
+    data_dir = tmp_path_factory.mktemp("server") / "data"
+    plugins = "auth_token,provider_echo,presets_store"
+    with process.running(data_dir, CHATD_PLUGINS_ENABLED=plugins) as server:
+        yield server

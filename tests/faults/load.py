@@ -1,0 +1,212 @@
+"""Clients that keep a chatd busy until it dies, and note what they sent and what they saw."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from random import Random
+from typing import Any
+
+import httpx
+from process import Process
+from story import TERMINAL, Event, Seen, Send, is_end
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
+
+API = "/ai-chat/api"
+FACES = ("wait", "sse", "async")
+HEADERS = {"sse": {"Accept": "text/event-stream"}, "async": {"Prefer": "respond-async"}}
+TICK = 0.02
+GONE = (httpx.HTTPError, WebSocketException, OSError)
+
+
+class History:
+    """What the clients of one life of a server sent and saw, in that order."""
+
+    def __init__(self) -> None:
+        self.sends: list[Send] = []
+        self.seen: list[Seen] = []
+        self.late_by = 0.0
+        self.is_over = False
+        self._changed = asyncio.Event()
+
+    def note(self, by: str, session_id: str, event: Event) -> None:
+        """Note an event that somebody got just now."""
+        self.seen.append(Seen(at=time.monotonic(), by=by, session_id=session_id, event=event))
+        self._wake()
+
+    def note_answer(self, by: str, session_id: str, body: dict[str, Any]) -> None:
+        """Note an answer of REST as the events that it stands for."""
+        if "user_message" in body:
+            self.note(by, session_id, {"type": "user_message", "message": body["user_message"]})
+        if "ai_message" in body:
+            message = body["ai_message"]
+            is_good = message["status"] in ("complete", "stopped")
+            event = {"message": message} if is_good else {"ai_message": message}
+            event |= {"type": TERMINAL[not is_good], "generation_id": message["generation_id"]}
+            self.note(by, session_id, event)
+
+    def ends(self, session_id: str) -> int:
+        """Return how often somebody has seen the end of a generation in a session."""
+        return sum(each.session_id == session_id and is_end(each.event) for each in self.seen)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Return when a condition on what was seen holds, or when nothing more will come."""
+        while not condition() and not self.is_over:
+            await self._changed.wait()
+
+    def close(self) -> None:
+        """Say that the server is gone."""
+        self.is_over = True
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def watch_the_machine(self) -> None:
+        """Note how much later than it wanted to a task has run at most."""
+        while not self.is_over:
+            wanted = time.monotonic() + TICK
+            await asyncio.sleep(TICK)
+            self.late_by = max(self.late_by, time.monotonic() - wanted)
+
+
+class Clients:
+    """For each session one client with a socket and one without; they send and send.
+
+    `life` begins all that they say, `paces` are the words of a reply and the milliseconds between.
+    """
+
+    def __init__(
+        self,
+        server: Process,
+        sessions: list[str],
+        random: Random,
+        life: str,
+        paces: list[tuple[int, int]],
+    ) -> None:
+        self.history = History()
+        self._server, self._sessions, self._random, self._life = server, sessions, random, life
+        self._paces = paces
+        self._numbers = itertools.count(1)
+
+    async def run(self) -> None:
+        """Send until the server is gone and the history closed."""
+        async with asyncio.timeout(60), open_http(self._server) as http:
+            await asyncio.gather(
+                self.history.watch_the_machine(),
+                *(self._follow(session_id) for session_id in self._sessions),
+                *(self._call(http, session_id) for session_id in self._sessions),
+            )
+
+    def _new_send(self, session_id: str) -> Send:
+        """Return a message of a random length and pace that nobody has sent before."""
+        name = f"{self._life}-{next(self._numbers)}"
+        words, pace = self._random.choice(self._paces)
+        text = f"{name} [words:{words}] [pace:{pace}]"
+        send = Send(session_id=session_id, client_id=name, text=text)
+        self.history.sends.append(send)
+        return send
+
+    async def _follow(self, session_id: str) -> None:
+        """Send over a socket, and note all that happens in the session."""
+        chunks = self._random.choice(["full", "delta"])
+        with contextlib.suppress(*GONE):
+            async with open_socket(self._server, session_id, chunks=chunks) as socket:
+                while True:
+                    await self._turn(socket, self._new_send(session_id))
+
+    async def _turn(self, socket: ClientConnection, send: Send) -> None:
+        """Send once more after each refusal; return at the end. Now and then stop what runs."""
+        by, own, is_refused = f"socket of {send.session_id}", None, False
+        stops = self._random.random() < 0.1
+        await tell(socket, "send_message", message=send.text, client_id=send.client_id)
+        while True:
+            event: Event = json.loads(await socket.recv())
+            self.history.note(by, send.session_id, event)
+            if event["type"] == "user_message":
+                if event["message"]["client_id"] == send.client_id:
+                    own = event["message"]["generation_id"]
+            elif event["type"] == "ai_message_chunk" and stops:
+                stops = False
+                await tell(socket, "stop_generation")
+            elif is_end(event) and is_refused:
+                is_refused = False
+                await tell(socket, "send_message", message=send.text, client_id=send.client_id)
+            elif is_end(event) and event["generation_id"] == own:
+                return
+            elif event["type"] == "error" and event.get("client_id") == send.client_id:
+                is_refused = True
+
+    async def _call(self, http: httpx.AsyncClient, session_id: str) -> None:
+        """Send over REST in one shape or another, some twice at the same time."""
+        while not self.history.is_over:
+            send, is_stored = self._new_send(session_id), False
+            while not is_stored and not self.history.is_over:
+                ends = self.history.ends(session_id)
+                faces = [self._random.choice(FACES) for _ in range(self._random.choice([1, 1, 2]))]
+                stored = await asyncio.gather(*(self._send(http, send, face) for face in faces))
+                is_stored = any(stored)
+                # Another turn runs, or this one still does.
+                await self.history.until(lambda ends=ends: self.history.ends(session_id) > ends)
+
+    async def _send(self, http: httpx.AsyncClient, send: Send, face: str) -> bool:
+        """Send in one shape and note the answer; return whether the message is stored."""
+        path = f"{API}/sessions/{send.session_id}/send_message/"
+        body = {"message": send.text, "client_id": send.client_id}
+        by = f"{face} {next(self._numbers)}"
+        with contextlib.suppress(*GONE):
+            async with http.stream("POST", path, json=body, headers=HEADERS.get(face)) as response:
+                if response.headers["content-type"] == "text/event-stream":
+                    async for event in events(response):
+                        self.history.note(by, send.session_id, event)
+                else:
+                    answer = json.loads(await response.aread())
+                    self.history.note_answer(by, send.session_id, answer)
+                return response.status_code != 409
+        return False
+
+
+async def events(response: httpx.Response) -> AsyncIterator[Event]:
+    """Yield the events of an SSE answer; httpx would also split inside their text."""
+    rest = b""
+    async for data in response.aiter_bytes():
+        *blocks, rest = (rest + data).split(b"\n\n")
+        for block in blocks:
+            for line in block.split(b"\n"):
+                if line.startswith(b"data: "):
+                    yield json.loads(line[6:])
+
+
+async def tell(socket: ClientConnection, kind: str, **fields: Any) -> None:
+    """Send an event."""
+    await socket.send(json.dumps({"type": kind, **fields}))
+
+
+@contextlib.asynccontextmanager
+async def open_http(server: Process) -> AsyncIterator[httpx.AsyncClient]:
+    """Open a client of REST."""
+    headers = {"Authorization": f"Token {server.token}"}
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    async with httpx.AsyncClient(
+        base_url=server.url, headers=headers, timeout=60, limits=limits, trust_env=False
+    ) as http:
+        yield http
+
+
+@contextlib.asynccontextmanager
+async def open_socket(
+    server: Process, session_id: str, **query: Any
+) -> AsyncIterator[ClientConnection]:
+    """Open a socket of a session; its greeting has been read."""
+    params = httpx.QueryParams({"token": server.token} | query)
+    url = f"{server.url.replace('http', 'ws')}/ws/ai-chat/session/{session_id}/?{params}"
+    async with connect(url, max_size=None, proxy=None) as socket:
+        greeting = json.loads(await socket.recv())
+        assert greeting["type"] == "connection_established", greeting
+        yield socket

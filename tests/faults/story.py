@@ -1,0 +1,84 @@
+"""One life of a server and what came after it, in the words of those who were there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Event = dict[str, Any]
+Message = dict[str, Any]
+Prompt = list[dict[str, str]]
+
+TERMINAL = ("ai_message_complete", "error")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Send:
+    """A message that a client tried to send, once or more often; no two have the same text."""
+
+    session_id: str
+    client_id: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """An event that the reader `by` got; an answer of REST is the events that it stands for."""
+
+    at: float
+    by: str
+    session_id: str
+    event: Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a send over REST was answered with after the restart."""
+
+    send: Send
+    status: int
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaughtUp:
+    """What a socket was told that connected after the restart with the last revision it knew."""
+
+    session_id: str
+    since: int
+    events: list[Event]
+
+
+@dataclass(kw_only=True)
+class Story:
+    """One life of a server, its end, and what came after. Lists of messages are by session."""
+
+    sends: list[Send] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
+    killed_at: float = 0.0
+    late_by: float = 0.0  # how long the machine has kept somebody waiting who wanted to run
+    before: dict[str, list[Message]] = field(default_factory=dict)  # as this life began
+    found: dict[str, list[Message]] = field(default_factory=dict)  # after the restart, untouched
+    caught_up: list[CaughtUp] = field(default_factory=list)
+    repeats: list[Answer] = field(default_factory=list)  # every send once more, then new ones
+    stored: dict[str, list[Message]] = field(default_factory=dict)  # after the repeats
+    sessions: dict[str, dict[str, Any]] = field(default_factory=dict)  # likewise
+    prompts: list[Prompt] = field(default_factory=list)  # what the model server was asked
+
+
+def all_of(messages: dict[str, list[Message]], role: str = "") -> list[Message]:
+    """Return the messages of all sessions, or those of one role."""
+    return [m for found in messages.values() for m in found if role in ("", m["role"])]
+
+
+def is_end(event: Event) -> bool:
+    """Whether an event is the end of a generation."""
+    return event["type"] in TERMINAL and bool(event.get("generation_id"))
+
+
+def message_of(event: Event) -> Message | None:
+    """Return the stored message that an event is about."""
+    if event["type"] == "user_message" or is_end(event):
+        message: Message = event.get("ai_message") or event["message"]
+        return message
+    return None
