@@ -16,6 +16,7 @@ import msgspec
 
 from chatd.errors import ChatdError, GenerationInterrupted, ProviderInterrupted
 from chatd.events import Batch, Entry
+from chatd.gathering import is_count, mended
 from chatd.provider import Chunk, Finish, Reasoning, Text, ToolCall
 from chatd.types import Message, Slot, Usage, now
 
@@ -103,7 +104,9 @@ class Run:
             call = {"tool_call_id": chunk.id, "name": chunk.name, "arguments": chunk.arguments}
             self._append(Entry("tool_call", msgspec.json.encode(call).decode()))
         elif isinstance(chunk, Usage):
-            self._usage = chunk
+            # A plugin may pass on any number that a server told it; the store cannot keep any.
+            if all(map(is_count, msgspec.structs.astuple(chunk))):
+                self._usage = chunk
         elif isinstance(chunk, Finish):
             self._finish_reason = chunk.reason
         return self.size
@@ -136,11 +139,11 @@ class Run:
                 texts.append(item)
                 continue
             if texts:
-                entries.append(Entry("text", _storable("".join(texts))))
+                entries.append(Entry("text", mended("".join(texts))))
                 texts = []
-            entries.append(Entry(item.kind, _storable(item.text)))
+            entries.append(Entry(item.kind, mended(item.text)))
         if texts:
-            entries.append(Entry("text", _storable("".join(texts))))
+            entries.append(Entry("text", mended("".join(texts))))
         batch = Batch(self.id, len(self.entries), entries)
         self.entries += entries
         self.is_dirty = True
@@ -192,17 +195,3 @@ class Run:
 def error_value(error: ChatdError) -> dict[str, Any]:
     """Return an error as a message keeps it."""
     return {"code": error.code, "message": error.message, "retryable": error.retryable}
-
-
-def _storable(text: str) -> str:
-    """Return text without what neither store can keep: NUL and lone surrogates."""
-    if "\0" in text:
-        text = text.replace("\0", "\ufffd")
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        # By way of UTF-16 the two halves of a pair find together, and only lone ones are lost.
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text

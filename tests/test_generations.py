@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from harness import API, Client, Script, Socket, chatting
+from harness import Client, Script, Socket, chatting
 
 import chatd
 from chatd.generations import Generations
@@ -198,3 +198,12 @@ async def test_new_turns_are_refused_while_stopping(tmp_path: Path) -> None:
     assert problem["code"] == "shutting_down"
     assert ready.status_code == 503
     assert end["message"]["content"] == "ab"
+
+
+async def test_numbers_no_store_can_keep(tmp_path: Path) -> None:
+    """A usage that makes no sense is left out; the turn ends all the same."""
+    usage = chatd.Usage(prompt_tokens=10**30, completion_tokens=1, total_tokens=1)
+    async with chatting(tmp_path, Script(["hi", usage])) as chat:
+        alice = await chat.client("alice")
+        answer = await alice.send(await alice.new_session())
+    assert (answer["ai_message"]["content"], answer["ai_message"]["usage"]) == ("hi", None)
