@@ -206,14 +206,15 @@ class Store(abc.ABC):
 
         With `fork_after` the session shows a new branch, which continues after the message with
         that seq (0: from the start). Returns the session as it then is, with the slot as kept.
-        Raises NotFound, SessionDeleted, GenerationRunning.
+        Raises NotFound (also when no message has that seq), SessionDeleted, GenerationRunning.
         """
 
     @abc.abstractmethod
     async def add_messages(self, generation_id: str, messages: Sequence[Message]) -> list[Message]:
         """Insert a turn's messages in order on the shown branch and return them numbered.
 
-        Raises GenerationInterrupted when the session's slot is no longer this generation's.
+        Raises GenerationInterrupted when the session's slot is no longer this generation's, and
+        Conflict when the session has one of the messages, or one of their client_ids, already.
         """
 
     @abc.abstractmethod
@@ -237,6 +238,7 @@ class Store(abc.ABC):
     ) -> Session | None:
         """Free the slot, count the turn's new ended messages, and make the last one the head.
 
+        `last_message_at` is when the last one was created; the session's version stays.
         With no messages the branch shown before the take is shown again. Returns None, having
         changed nothing, when the slot is no longer this generation's.
         """
@@ -289,7 +291,10 @@ class Store(abc.ABC):
 
     @abc.abstractmethod
     async def save_models(self, provider: str, models: Sequence[ModelInfo]) -> ModelChanges:
-        """Note what a provider offers now: the listed are active, its others are no longer."""
+        """Note what a provider offers now: the listed are active, its others are no longer.
+
+        A model that `update_model` has switched off stays off until it switches it on again.
+        """
 
     @abc.abstractmethod
     async def update_model(
