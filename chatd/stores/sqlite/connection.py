@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from pathlib import Path
 from sqlite3 import Connection
 
@@ -43,13 +44,25 @@ def connect(path: Path, busy_timeout: float) -> Connection:
     )
     with contextlib.ExitStack() as stack:
         stack.callback(connection.close)
-        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":
+        if _set_wal_mode(connection, time.monotonic() + busy_timeout) != "wal":
             raise ConfigError(f"{path}: this file system does not support SQLite's WAL.")
         for pragma in _PRAGMAS:
             connection.execute(pragma)
         stack.pop_all()
     return connection
+
+
+def _set_wal_mode(connection: Connection, deadline: float) -> str:
+    while True:
+        try:
+            mode: str = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            return mode
+        except sqlite3.OperationalError as exc:
+            # The one lock for which SQLite does not wait by itself (3.40): processes that open a
+            # new file at the same time.
+            if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
 
 
 def translate(exc: Exception) -> Exception:

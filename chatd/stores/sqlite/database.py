@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from sqlite3 import Connection
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from chatd.errors import StoreUnavailable
+from chatd.errors import ConfigError, StoreUnavailable
 from chatd.stores.sqlite.connection import connect, create_file, translate
 
 P = ParamSpec("P")
@@ -87,8 +87,10 @@ class Database:
         self._loop = asyncio.get_running_loop()
         try:
             prepared, connections = await asyncio.to_thread(self._connect, prepare)
-        except sqlite3.Error as exc:
+        except sqlite3.OperationalError as exc:
             raise StoreUnavailable(f"{self._path}: {exc}.") from exc
+        except sqlite3.DatabaseError as exc:
+            raise ConfigError(f"{self._path}: {exc}.") from exc
         except OSError as exc:
             raise StoreUnavailable(f"{self._path}: {exc.strerror}.") from exc
         self._start("sqlite writer", self._write_groups, connections[0])

@@ -49,9 +49,12 @@ WHERE user_id = ? GROUP BY model.key"""
 class Cursor(NamedTuple):
     """A place in the list of sessions, and where to go from it."""
 
-    direction: Literal["next", "previous"] = "next"
-    activity_at: Annotated[int, msgspec.Meta(ge=0, le=LAST)] = LAST
-    id: str = ""
+    direction: Literal["next", "previous"]
+    activity_at: Annotated[int, msgspec.Meta(ge=0, le=LAST)]
+    id: str
+
+
+FIRST = Cursor("next", LAST, "")
 
 
 def add_session(connection: Connection, user_id: str, session: Session) -> None:
@@ -99,7 +102,7 @@ def list_sessions(
     cursor: str = "",
 ) -> SessionPage:
     """Return a page of sessions; active and deleted ones together are merged from two ranges."""
-    direction, *place = decode_cursor(cursor, Cursor) if cursor else Cursor()
+    direction, *place = decode_cursor(cursor, Cursor) if cursor else FIRST
     found: list[Session] = []
     for wanted in (True, False) if is_active is None else (is_active,):
         parameters = (user_id, wanted, *place, query.casefold(), limit + 1)
