@@ -1,0 +1,257 @@
+"""The contract of a store: reading messages, along the branch that is shown."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from stored import ALICE, a_question, a_slot, a_turn, add, an_answer, begin, finish
+
+from chatd.errors import NotFound
+from chatd.store import Store
+from chatd.types import Message, Session, Usage, new_id
+
+
+async def contents(store: Store, session: Session, **bounds: int | bool) -> list[str]:
+    """Return what is shown, as text."""
+    page = await store.list_messages(ALICE.id, session.id, limit=200, **bounds)  # type: ignore[arg-type]
+    return [message.content for message in page.results]
+
+
+async def prompt(store: Store, session: Session, max_chars: int = 1000) -> list[str]:
+    """Return the history, as text."""
+    history = await store.history(ALICE.id, session.id, max_chars=max_chars)
+    return [message.content for message in history]
+
+
+async def test_a_message_comes_back_as_it_was_put_in(store: Store) -> None:
+    """Every field survives, parts and error included."""
+    session = await add(store)
+    slot, messages = await begin(store, session, 'Ünï "q" \\ \n\u2028 \U0001f600', client_id="c/1")
+    question, answer = await finish(
+        store,
+        slot,
+        messages,
+        "text",
+        status="error",
+        parts=[{"type": "tool_call", "arguments": {"a": [1.5, None]}}],
+        usage=Usage(prompt_tokens=1, completion_tokens=2, total_tokens=3),
+        finish_reason="length",
+        error={"code": "provider_error", "message": "x", "retryable": True},
+    )
+
+    assert await store.get_message(ALICE.id, session.id, question.id) == question
+    assert await store.get_message(ALICE.id, session.id, answer.id) == answer
+    assert (await store.list_messages(ALICE.id, session.id)).results == [question, answer]
+    assert question.content == 'Ünï "q" \\ \n\u2028 \U0001f600'
+    assert answer.usage is not None
+
+
+async def test_a_message_belongs_to_one_session(store: Store) -> None:
+    """A message is not found under another session, nor by another id."""
+    session, other = await add(store), await add(store)
+    question, _ = await a_turn(store, session)
+
+    with pytest.raises(NotFound):
+        await store.get_message(ALICE.id, other.id, question.id)
+    with pytest.raises(NotFound):
+        await store.get_message("bob", session.id, question.id)
+    with pytest.raises(NotFound):
+        await store.get_message(ALICE.id, session.id, new_id())
+
+
+async def test_pages_lead_both_ways(store: Store) -> None:
+    """Without bounds the newest; before and after lead on, and say whether there is more."""
+    session = await add(store)
+    for number in range(5):
+        await a_turn(store, session, f"q{number}", f"a{number}")
+
+    async def page(**bounds: int) -> tuple[list[int], bool, bool]:
+        page = await store.list_messages(ALICE.id, session.id, limit=4, **bounds)  # type: ignore[arg-type]
+        return [m.seq for m in page.results], page.more_before, page.more_after
+
+    assert await page() == ([7, 8, 9, 10], True, False)
+    assert await page(before=7) == ([3, 4, 5, 6], True, True)
+    assert await page(before=3) == ([1, 2], False, True)
+    assert await page(before=1) == ([], False, True)
+    assert await page(before=100) == ([7, 8, 9, 10], True, False)
+    assert await page(after=0) == ([1, 2, 3, 4], False, True)
+    assert await page(after=4) == ([5, 6, 7, 8], True, True)
+    assert await page(after=8) == ([9, 10], True, False)
+    assert await page(after=10) == ([], True, False)
+    assert await page(after=3, before=6) == ([4, 5], True, True)
+    assert await page(after=2**53, before=2**53) == ([], True, False)
+
+
+async def test_a_streaming_message_is_shown_to_those_who_ask_for_all(store: Store) -> None:
+    """It is left out but for `since` and all branches."""
+    session = await add(store)
+    await begin(store, session, "q")
+
+    assert await contents(store, session) == ["q"]
+    assert await contents(store, session, after=0) == ["q"]
+    assert await contents(store, session, since=0) == ["q", ""]
+    assert await contents(store, session, all_branches=True) == ["q", ""]
+
+
+async def test_since_gives_what_changed_by_revision(store: Store) -> None:
+    """Every message that was added or ended after a revision comes once, as it is now."""
+    session = await add(store)
+    await a_turn(store, session, "q1", "a1")
+    slot, messages = await begin(store, session, "q2")
+    head = await store.get_head(ALICE.id, session.id)
+    await finish(store, slot, messages, "a2")
+
+    async def since(revision: int, limit: int = 50) -> tuple[list[tuple[int, str]], bool]:
+        page = await store.list_messages(ALICE.id, session.id, since=revision, limit=limit)
+        return [(m.revision, m.content) for m in page.results], page.more_after
+
+    assert await since(0) == ([(1, "q1"), (3, "a1"), (4, "q2"), (6, "a2")], False)
+    assert await since(0, limit=2) == ([(1, "q1"), (3, "a1")], True)
+    assert await since(3) == ([(4, "q2"), (6, "a2")], False)
+    assert head.revision == 5
+    assert await since(head.revision) == ([(6, "a2")], False)
+    assert await since(6) == ([], False)
+    assert await since(2**53) == ([], False)
+
+
+async def test_a_prompt_has_what_was_said(store: Store) -> None:
+    """Users' messages, and answers with text that ended in any way; none streaming or empty."""
+    session = await add(store)
+    for status in ("complete", "stopped", "interrupted", "error"):
+        slot, messages = await begin(store, session, f"q {status}")
+        await finish(store, slot, messages, f"a {status}", status=status)
+    slot, messages = await begin(store, session, "q empty")
+    await finish(store, slot, messages, "", status="error")
+    await begin(store, session, "q last")
+
+    assert await prompt(store, session) == [
+        "q complete",
+        "a complete",
+        "q stopped",
+        "a stopped",
+        "q interrupted",
+        "a interrupted",
+        "q error",
+        "a error",
+        "q empty",
+        "q last",
+    ]
+
+
+async def test_a_prompt_has_whole_messages_up_to_its_length(store: Store) -> None:
+    """The newest that fit are taken, none is cut, and one at least whatever its length."""
+    session = await add(store)
+    assert await prompt(store, session) == []
+    for number in range(60):
+        await a_turn(store, session, f"{number:04}", f"{number:06}")
+    everything = [text for n in range(60) for text in (f"{n:04}", f"{n:06}")]
+
+    assert await prompt(store, session, 600) == everything
+    assert await prompt(store, session, 599) == everything[1:]
+    assert await prompt(store, session, 20) == everything[-4:]
+    assert await prompt(store, session, 19) == everything[-3:]
+    assert await prompt(store, session, 0) == everything[-1:]
+
+
+async def test_a_turn_is_found_by_its_client_id(store: Store) -> None:
+    """A user's message comes with its answer as it is now; other sessions have their own ids."""
+    session, other = await add(store), await add(store)
+    slot, messages = await begin(store, session, client_id="c")
+    assert slot.client_id == "c"
+    await a_turn(store, other)
+
+    turn = await store.find_turn(ALICE.id, session.id, "c")
+    assert turn is not None
+    assert (turn.message, turn.answer) == (messages[0], messages[1])
+    ended = await finish(store, slot, messages)
+    await a_turn(store, session)
+    turn = await store.find_turn(ALICE.id, session.id, "c")
+    assert turn is not None
+    assert (turn.message, turn.answer) == (ended[0], ended[1])
+    assert await store.find_turn(ALICE.id, session.id, "d") is None
+    assert await store.find_turn(ALICE.id, other.id, "c") is None
+
+
+async def test_an_answer_may_carry_the_client_id(store: Store) -> None:
+    """A regenerated answer is the turn itself; a question without an answer has none."""
+    session = await add(store)
+    question, _ = await a_turn(store, session)
+    slot = a_slot(kind="regenerate", client_id="again")
+    await store.take_slot(ALICE.id, session.id, slot, lease=15, fork_after=question.seq)
+    answer = an_answer(session, slot, parent_id=question.id, client_id="again")
+    [answer] = await store.add_messages(slot.generation_id, [answer])
+
+    turn = await store.find_turn(ALICE.id, session.id, "again")
+    assert turn is not None
+    assert (turn.message, turn.answer) == (answer, None)
+
+    other, slot = await add(store), a_slot(client_id="alone")
+    await store.take_slot(ALICE.id, other.id, slot, lease=15)
+    [alone] = await store.add_messages(slot.generation_id, [a_question(other, slot)])
+    turn = await store.find_turn(ALICE.id, other.id, "alone")
+    assert turn is not None
+    assert (turn.message, turn.answer) == (alone, None)
+
+
+async def test_a_fork_shows_what_stands_before_it(store: Store) -> None:
+    """A new branch continues after the message it leaves; all branches stay readable."""
+    session = await add(store)
+    first = await a_turn(store, session, "q1", "a1")
+    await a_turn(store, session, "q2", "a2")
+    await a_turn(store, session, "q2'", "a2'", fork_after=first[-1].seq, kind="edit")
+
+    shown = ["q1", "a1", "q2'", "a2'"]
+    assert await contents(store, session) == shown
+    assert await contents(store, session, after=0) == shown
+    assert await prompt(store, session) == shown
+    everything = ["q1", "a1", "q2", "a2", "q2'", "a2'"]
+    assert await contents(store, session, all_branches=True) == everything
+    assert await contents(store, session, all_branches=True, after=0) == everything
+    page = await store.list_messages(ALICE.id, session.id, limit=1, before=5)
+    assert [m.content for m in page.results] == ["a1"]
+    assert (page.more_before, page.more_after) == (True, True)
+
+    await a_turn(store, session, "q1'", "a1'", fork_after=0, kind="edit")
+    assert await contents(store, session) == ["q1'", "a1'"]
+
+
+async def test_a_fork_needs_a_message_to_leave(store: Store) -> None:
+    """A seq that no message has is not found, and the slot stays free."""
+    session = await add(store)
+    await a_turn(store, session)
+
+    with pytest.raises(NotFound):
+        await store.take_slot(ALICE.id, session.id, a_slot(), lease=15, fork_after=3)
+    assert (await store.get_head(ALICE.id, session.id)).slot is None
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_any_tree_of_branches_reads_as_it_grew(store: Store, seed: int) -> None:
+    """After any turns, edits and regenerations a page is a slice of the path to the newest."""
+    chance = random.Random(seed)
+    session = await add(store)
+    paths: dict[int, list[Message]] = {0: []}  # by the seq of the last message
+    path: list[Message] = []
+    for number in range(25):
+        fork_after = chance.choice([None, None, *paths])
+        if fork_after is not None:
+            path = paths[fork_after]
+        turn = await a_turn(store, session, f"q{number}", f"a{number}", fork_after=fork_after)
+        path = [*path, *turn]
+        paths |= {turn[0].seq: path[:-1], turn[1].seq: path}
+        page = await store.list_messages(ALICE.id, session.id, limit=200)
+        assert page.results == path
+        assert not page.more_before
+        bound, limit = chance.randrange(1, 60), chance.randrange(1, 12)
+        before = [m for m in path if m.seq < bound]
+        after = [m for m in path if m.seq > bound]
+        page = await store.list_messages(ALICE.id, session.id, before=bound, limit=limit)
+        assert page.results == before[-limit:]
+        assert page.more_before == (len(before) > limit)
+        assert page.more_after == (len(before) < len(path))
+        page = await store.list_messages(ALICE.id, session.id, after=bound, limit=limit)
+        assert page.results == after[:limit]
+        assert page.more_after == (len(after) > limit)
+        assert page.more_before == (len(after) < len(path))
+        assert await store.history(ALICE.id, session.id, max_chars=9999) == path
