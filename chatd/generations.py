@@ -25,6 +25,7 @@ from chatd.provider import Prompt, Provider
 from chatd.recovery import end_abandoned
 from chatd.run import Run
 from chatd.store import Store
+from chatd.tracing import request_id
 from chatd.types import Checkpoint, Message, Session
 
 logger = logging.getLogger(__name__)
@@ -165,7 +166,8 @@ class Generations:
         new = [*run.new_messages, stored]
         session = await self._insist(lambda: self._store.free_slot(run.session_id, run.id, new))
         logger.info(
-            "turn %s in session %s ended %s after %.1f s, %d entries",
+            "%s: turn %s in session %s ended %s after %.1f s, %d entries",
+            request_id.get(),
             run.id,
             run.session_id,
             stored.status,

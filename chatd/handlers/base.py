@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from marshmallow import Schema
 from tornado.web import RequestHandler, stream_request_body
 
+from chatd import tracing
 from chatd.app import App
 from chatd.errors import (
     ChatdError,
@@ -62,6 +63,7 @@ class BaseHandler(RequestHandler):
         request_id = getattr(self, "request_id", None)
         if request_id is None:
             request_id = self.request_id = new_id()
+            tracing.request_id.set(request_id)
         set_common_headers(self, request_id)
         self.set_header("Cache-Control", "no-store")
         self._set_cors_headers()

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from tornado.web import HTTPError, stream_request_body
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from chatd import __version__
+from chatd import __version__, tracing
 from chatd.app import App
 from chatd.errors import (
     BadRequest,
@@ -56,6 +56,7 @@ class Socket(WebSocketHandler):
         self.app = app
         self.keeper = keeper
         self.request_id = new_id()
+        tracing.request_id.set(self.request_id)
         self.writer = Writer(self, self.request_id)
         self.subscriber = self.writer.subscriber
         self.credentials: Request | None = None

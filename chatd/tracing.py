@@ -1,0 +1,8 @@
+"""Which request the present task works for: what ties the lines of a log together."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+# A task has its own copy from its start: a generation keeps that of the request that began it.
+request_id: ContextVar[str] = ContextVar("request_id", default="-")
