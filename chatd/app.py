@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
@@ -75,7 +76,7 @@ class App:
             directory=settings.dir,
             tables=config.plugin_tables,
         )
-        self.store = open_store(config.store.url or f"sqlite:///{config.data_dir}/chatd.db")
+        self.store = open_store(config.store.url)
         await self.store.open()
         stack.push_async_callback(self.store.aclose)
         self.broker = MemoryBroker(self.hub)
@@ -97,7 +98,11 @@ class App:
         config, limits, node = self.config, self.config.limits, self.node
         self.models = Models(self.store, providers, default=config.llm.default_model)
         self.generations = Generations(
-            self.store, self.broker, node=node.id, boot=node.boot, reply_bytes=limits.reply_bytes
+            self.store,
+            self.broker,
+            node=node.id,
+            boot=node.boot,
+            reply_bytes=limits.reply_bytes or sys.maxsize,
         )
         self.sessions = Sessions(self.store, self.broker, self.generations, self.presets)
         self.turns = Turns(
@@ -107,10 +112,11 @@ class App:
             self.models,
             limits=TurnLimits(
                 sends_per_minute=limits.sends_per_minute,
+                burst=limits.sends_burst,
                 generations_per_user=limits.generations_per_user,
             ),
             llm=config.llm,
-            prompt_chars=limits.prompt_chars,
+            prompt_chars=limits.prompt_chars or sys.maxsize,
             node=node.id,
             boot=node.boot,
         )

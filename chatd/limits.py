@@ -6,15 +6,15 @@ import time
 
 from chatd.errors import RateLimited, TooManyGenerations
 
-BURST = 10
 FORGET_ABOVE = 10_000
 
 
 class TurnLimits:
     """A token bucket for each user, and a bound on generations at the same time; 0 means none."""
 
-    def __init__(self, *, sends_per_minute: int, generations_per_user: int) -> None:
+    def __init__(self, *, sends_per_minute: int, burst: int, generations_per_user: int) -> None:
         self._rate = sends_per_minute / 60
+        self._burst = burst
         self._generations = generations_per_user
         self._buckets: dict[str, tuple[float, float]] = {}  # user id: (tokens, at)
 
@@ -26,8 +26,8 @@ class TurnLimits:
             self._take(user_id, time.monotonic())
 
     def _take(self, user_id: str, now: float) -> None:
-        tokens, at = self._buckets.get(user_id, (float(BURST), now))
-        tokens = min(BURST, tokens + (now - at) * self._rate)
+        tokens, at = self._buckets.get(user_id, (float(self._burst), now))
+        tokens = min(self._burst, tokens + (now - at) * self._rate)
         if tokens < 1:
             raise RateLimited(retry_after=(1 - tokens) / self._rate)
         if len(self._buckets) > FORGET_ABOVE:
@@ -38,5 +38,5 @@ class TurnLimits:
         self._buckets = {
             user_id: (tokens, at)
             for user_id, (tokens, at) in self._buckets.items()
-            if tokens + (now - at) * self._rate < BURST
+            if tokens + (now - at) * self._rate < self._burst
         }
