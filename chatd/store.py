@@ -238,9 +238,8 @@ class Store(abc.ABC):
     ) -> Session | None:
         """Free the slot, count the turn's new ended messages, and make the last one the head.
 
-        `last_message_at` is when the last one was created; the session's version stays.
-        With no messages the branch shown before the take is shown again. Returns None, having
-        changed nothing, when the slot is no longer this generation's.
+        It was created at `last_message_at`. With no messages the branch shown before the take is
+        shown again. Returns None, having changed nothing, when the slot is another generation's.
         """
 
     @abc.abstractmethod
@@ -291,10 +290,7 @@ class Store(abc.ABC):
 
     @abc.abstractmethod
     async def save_models(self, provider: str, models: Sequence[ModelInfo]) -> ModelChanges:
-        """Note what a provider offers now: the listed are active, its others are no longer.
-
-        A model that `update_model` has switched off stays off until it switches it on again.
-        """
+        """Note what a provider offers: only that is active, less what `update_model` switched off."""
 
     @abc.abstractmethod
     async def update_model(
