@@ -290,7 +290,7 @@ class Store(abc.ABC):
 
     @abc.abstractmethod
     async def save_models(self, provider: str, models: Sequence[ModelInfo]) -> ModelChanges:
-        """Note what a provider offers: only that is active, less what `update_model` switched off."""
+        """Note what a provider offers: only that is active, less what `update_model` turned off."""
 
     @abc.abstractmethod
     async def update_model(
