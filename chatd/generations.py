@@ -165,6 +165,7 @@ class Generations:
         failpoint("before_free")
         new = [*run.new_messages, stored]
         session = await self._insist(lambda: self._store.free_slot(run.session_id, run.id, new))
+        failpoint("after_free")
         logger.info(
             "%s: turn %s in session %s ended %s after %.1f s, %d entries",
             request_id.get(),
@@ -231,6 +232,7 @@ class Generations:
             for run in runs:
                 run.is_dirty = True
             raise
+        failpoint("after_checkpoint")
 
     async def _renew(self) -> None:
         sessions = {run.id: run.session_id for run in self._runs.values() if run.is_started}

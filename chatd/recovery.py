@@ -11,6 +11,7 @@ A crash can fall between any two of a turn's four writes. Which one it was shows
 from __future__ import annotations
 
 from chatd.errors import ChatdError, GenerationInterrupted
+from chatd.failpoints import failpoint
 from chatd.run import error_value
 from chatd.store import Store
 from chatd.types import Abandoned, Message, Session, now
@@ -34,6 +35,7 @@ async def end_abandoned(store: Store, abandoned: Abandoned) -> tuple[Message, Se
         if ended is None:
             return None
         new[-1] = answer = ended
+    failpoint("recovery_before_free")
     freed = await store.free_slot(session.id, slot.generation_id, new)
     return None if freed is None or answer is None else (answer, freed)
 

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from random import Random
 from typing import Any
@@ -18,7 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 API = "/ai-chat/api"
-FACES = ("wait", "sse", "async")
+FACES = ("socket", "wait", "sse", "async")
 HEADERS = {"sse": {"Accept": "text/event-stream"}, "async": {"Prefer": "respond-async"}}
 TICK = 0.02
 GONE = (httpx.HTTPError, WebSocketException, OSError)
@@ -32,11 +33,13 @@ class History:
         self.seen: list[Seen] = []
         self.late_by = 0.0
         self.is_over = False
+        self.ends: Counter[str] = Counter()  # by session: how often somebody saw a generation end
         self._changed = asyncio.Event()
 
     def note(self, by: str, session_id: str, event: Event) -> None:
         """Note an event that somebody got just now."""
         self.seen.append(Seen(at=time.monotonic(), by=by, session_id=session_id, event=event))
+        self.ends[session_id] += is_end(event)
         self._wake()
 
     def note_answer(self, by: str, session_id: str, body: dict[str, Any]) -> None:
@@ -49,10 +52,6 @@ class History:
             event = {"message": message} if is_good else {"ai_message": message}
             event |= {"type": TERMINAL[not is_good], "generation_id": message["generation_id"]}
             self.note(by, session_id, event)
-
-    def ends(self, session_id: str) -> int:
-        """Return how often somebody has seen the end of a generation in a session."""
-        return sum(each.session_id == session_id and is_end(each.event) for each in self.seen)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Return when a condition on what was seen holds, or when nothing more will come."""
@@ -79,30 +78,37 @@ class History:
 class Clients:
     """For each session one client with a socket and one without; they send and send.
 
-    `life` begins all that they say, `paces` are the words of a reply and the milliseconds between.
+    `life` begins all that they say, `paces` are the words of a reply and the milliseconds between,
+    `faces` are the ways to send, `stops` is how often a generation is stopped by whom it is for.
     """
 
     def __init__(
         self,
         server: Process,
         sessions: list[str],
-        random: Random,
         life: str,
+        *,
+        random: Random,
         paces: list[tuple[int, int]],
+        faces: tuple[str, ...] = FACES,
+        stops: float = 0.1,
     ) -> None:
         self.history = History()
-        self._server, self._sessions, self._random, self._life = server, sessions, random, life
-        self._paces = paces
+        self._server, self._sessions, self._life = server, sessions, life
+        self._random, self._paces, self._stops = random, paces, stops
+        self._has_sockets = "socket" in faces
+        self._shapes = [face for face in faces if face != "socket"]
         self._numbers = itertools.count(1)
 
     async def run(self) -> None:
         """Send until the server is gone and the history closed."""
         async with asyncio.timeout(60), open_http(self._server) as http:
-            await asyncio.gather(
-                self.history.watch_the_machine(),
-                *(self._follow(session_id) for session_id in self._sessions),
-                *(self._call(http, session_id) for session_id in self._sessions),
-            )
+            works = [self.history.watch_the_machine()]
+            if self._has_sockets:
+                works += [self._follow(session_id) for session_id in self._sessions]
+            if self._shapes:
+                works += [self._call(http, session_id) for session_id in self._sessions]
+            await asyncio.gather(*works)
 
     def _new_send(self, session_id: str) -> Send:
         """Return a message of a random length and pace that nobody has sent before."""
@@ -124,7 +130,7 @@ class Clients:
     async def _turn(self, socket: ClientConnection, send: Send) -> None:
         """Send once more after each refusal; return at the end. Now and then stop what runs."""
         by, own, is_refused = f"socket of {send.session_id}", None, False
-        stops = self._random.random() < 0.1
+        stops = self._random.random() < self._stops
         await tell(socket, "send_message", message=send.text, client_id=send.client_id)
         while True:
             event: Event = json.loads(await socket.recv())
@@ -144,16 +150,17 @@ class Clients:
                 is_refused = True
 
     async def _call(self, http: httpx.AsyncClient, session_id: str) -> None:
-        """Send over REST in one shape or another, some twice at the same time."""
+        """Send over REST, some in two shapes at the same time."""
         while not self.history.is_over:
             send, is_stored = self._new_send(session_id), False
             while not is_stored and not self.history.is_over:
-                ends = self.history.ends(session_id)
-                faces = [self._random.choice(FACES) for _ in range(self._random.choice([1, 1, 2]))]
-                stored = await asyncio.gather(*(self._send(http, send, face) for face in faces))
+                ends = self.history.ends[session_id]
+                shapes = self._random.choices(self._shapes, k=self._random.choice([1, 1, 2]))
+                sending = (self._send(http, send, shape) for shape in {*shapes})
+                stored = await asyncio.gather(*sending)
                 is_stored = any(stored)
                 # Another turn runs, or this one still does.
-                await self.history.until(lambda ends=ends: self.history.ends(session_id) > ends)
+                await self.history.until(lambda ends=ends: self.history.ends[session_id] > ends)
 
     async def _send(self, http: httpx.AsyncClient, send: Send, face: str) -> bool:
         """Send in one shape and note the answer; return whether the message is stored."""
@@ -194,7 +201,12 @@ async def open_http(server: Process) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"Authorization": f"Token {server.token}"}
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     async with httpx.AsyncClient(
-        base_url=server.url, headers=headers, timeout=60, limits=limits, trust_env=False
+        base_url=server.url,
+        headers=headers,
+        timeout=60,
+        limits=limits,
+        trust_env=False,
+        verify=False,  # there is no TLS here: loading certificates would take longest of all
     ) as http:
         yield http
 
