@@ -21,7 +21,7 @@ import abc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chatd.provider import ModelInfo
+from chatd.provider import ModelInfo, PromptMessage
 from chatd.types import (
     Abandoned,
     Account,
@@ -181,11 +181,12 @@ class Store(abc.ABC):
         """Return one message. Raises NotFound."""
 
     @abc.abstractmethod
-    async def history(self, user_id: str, session_id: str, *, max_chars: int) -> list[Message]:
-        """Return the newest ended messages of the shown branch within max_chars, oldest first.
+    async def history(
+        self, user_id: str, session_id: str, *, max_chars: int
+    ) -> list[PromptMessage]:
+        """Return the newest ended messages with a text of the shown branch, oldest first.
 
-        None is cut; the newest is returned whatever its length. The cost does not grow with the
-        session.
+        As many as max_chars holds uncut, but at least one. The cost does not grow with the session.
         """
 
     @abc.abstractmethod

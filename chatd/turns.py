@@ -214,8 +214,7 @@ class Turns:
     ) -> tuple[Provider, Prompt]:
         provider, model = resolved
         room = max(0, self._prompt_chars - len(session.system_prompt))
-        history = await self._store.history(user.id, session.id, max_chars=room)
-        messages = [PromptMessage(role=m.role, content=m.content) for m in history]
+        messages = await self._store.history(user.id, session.id, max_chars=room)
         if session.system_prompt:
             messages.insert(0, PromptMessage(role="system", content=session.system_prompt))
         settings = {

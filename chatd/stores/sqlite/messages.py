@@ -7,8 +7,16 @@ from sqlite3 import Connection
 from typing import Literal, NamedTuple
 
 from chatd.errors import NotFound
+from chatd.provider import PromptMessage
 from chatd.stores.branches import LAST, Segment, segments
-from chatd.stores.sqlite.rows import array_of, branches_of, message_of, messages_of
+from chatd.stores.sqlite.rows import (
+    Spoken,
+    array_of,
+    branches_of,
+    message_of,
+    messages_of,
+    spoken_of,
+)
 from chatd.types import Message, MessagePage, Turn
 
 Order = Literal["ASC", "DESC"]
@@ -61,7 +69,7 @@ class _Range(NamedTuple):
         return _fetch(self.connection, _BRANCH_PAGE[order], self.key, branch, low, high, limit)
 
 
-def _seq(message: Message) -> int:
+def _seq(message: Message | Spoken) -> int:
     return message.seq
 
 
@@ -123,27 +131,29 @@ def get_message(connection: Connection, user_id: str, session_id: str, message_i
 
 def history(
     connection: Connection, user_id: str, session_id: str, *, max_chars: int
-) -> list[Message]:
+) -> list[PromptMessage]:
     """Return the newest messages of a prompt within max_chars, oldest first."""
     key, shown = _shown(connection, user_id, session_id)
-    found: list[Message] = []
+    found: list[PromptMessage] = []
     for message in _newest(connection, key, shown):
         max_chars -= len(message.content)
         if max_chars < 0 and found:
             break
-        found.append(message)
+        role: Literal["user", "assistant"] = "user" if message.role == "user" else "assistant"
+        found.append(PromptMessage(role=role, content=message.content))
     found.reverse()
     return found
 
 
-def _newest(connection: Connection, key: int, shown: Sequence[Segment]) -> Iterator[Message]:
+def _newest(connection: Connection, key: int, shown: Sequence[Segment]) -> Iterator[Spoken]:
     """Yield what a prompt may hold, newest first, read in batches that double."""
     size = SMALLEST_BATCH
     for branch, after, upto in shown:
         before, is_more = upto + 1, True
         while is_more:
             query = _BRANCH_PAGE["DESC"]
-            batch = _fetch(connection, query, key, branch, after, before, size)
+            row = connection.execute(query, (key, branch, after, before, size)).fetchone()
+            batch = spoken_of(row[0])
             batch.sort(key=_seq, reverse=True)
             for message in batch:
                 if message.role == "user" or (message.role == "assistant" and message.content):

@@ -28,6 +28,17 @@ _branches_of = msgspec.json.Decoder(dict[int, tuple[int, int]]).decode
 _counts_of = msgspec.json.Decoder(dict[str, int]).decode
 
 
+class Spoken(msgspec.Struct, gc=False):
+    """What a prompt needs of a message, and no more: a turn reads many."""
+
+    role: str
+    content: str
+    seq: int
+
+
+spoken_of = msgspec.json.Decoder(list[Spoken]).decode
+
+
 def array_of(query: str) -> str:
     """Return the query whose one row is a JSON array of another's documents, in no order.
 
