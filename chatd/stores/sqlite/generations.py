@@ -63,6 +63,7 @@ UPDATE sessions SET {_RELEASE}, document = ?, models = ?, last_message_at = ?,
 WHERE key = ?"""
 _GIVE_BACK = f"""
 UPDATE sessions SET {_RELEASE}, branch = slot_previous_branch, branches = ? WHERE key = ?"""
+_ON_BRANCH = "SELECT 1 FROM messages WHERE session = ? AND branch = ? LIMIT 1"
 _ABANDONED = f"""
 SELECT key, user_id, {HEAD} FROM sessions
 WHERE slot_lease IS NOT NULL AND (slot_lease <= ? OR slot_node = ? AND slot_boot <> ?)"""
@@ -118,10 +119,22 @@ def add_messages(
         message.replace(seq=seq - count + place, revision=revision - count + place)
         for place, message in enumerate(messages, 1)
     ]
-    for m in numbered:
-        parameters = (m.id, key, branch, m.seq, m.revision, m.status, m.client_id, to_json(m))
-        connection.execute(_ADD, parameters)
+    for message in numbered:
+        connection.execute(_ADD, _row(key, branch, message))
     return numbered
+
+
+def _row(key: int, branch: int, message: Message) -> tuple[object, ...]:
+    return (
+        message.id,
+        key,
+        branch,
+        message.seq,
+        message.revision,
+        message.status,
+        message.client_id,
+        to_json(message),
+    )
 
 
 def checkpoint(connection: Connection, checkpoints: Sequence[Checkpoint]) -> set[str]:
@@ -166,10 +179,9 @@ def free_slot(
     key, document, models, branch, previous_branch, branches = held
     session = session_of(document)
     if not messages:
-        left = branches_of(branches)
         if branch != previous_branch:
-            del left[branch]  # nothing was stored on it
-        connection.execute(_GIVE_BACK, (to_json(left) if left else None, key))
+            branches = _without(connection, key, branch, branches)
+        connection.execute(_GIVE_BACK, (branches, key))
         return session
     session = session.replace(
         head_id=messages[-1].id,
@@ -178,6 +190,14 @@ def free_slot(
     )
     connection.execute(_FREE, (to_json(session), *_counted(models, messages), key))
     return session
+
+
+def _without(connection: Connection, key: int, branch: int, branches: str) -> str | None:
+    """Return the branches less one on which nothing is stored."""
+    left = branches_of(branches)
+    if not connection.execute(_ON_BRANCH, (key, branch)).fetchone():
+        del left[branch]
+    return to_json(left) if left else None
 
 
 def _counted(models: str | None, messages: Sequence[Message]) -> tuple[object, ...]:
