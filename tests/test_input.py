@@ -177,6 +177,22 @@ async def test_a_query_argument(tmp_path: Path, path: str, bad: list[str], good:
             assert (await alice.http.get(url + value)).status_code == 200, value
 
 
+async def test_a_bad_last_event_id(tmp_path: Path) -> None:
+    """A Last-Event-ID that was never given is 404, or 204 when it says that nothing follows."""
+    nonsense = ["x", "x:1", ":1", "x:" + "9" * 5000, "x:-1", "x:\xb2", ":", "::", "x:1:2"]
+    async with chatting(tmp_path, Script()) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session()
+        turn = await alice.send(session_id)
+        nonsense += [f"{turn['user_message']['generation_id']}x:1", f"{session_id}:1"]
+        for value in nonsense:
+            headers = {"Last-Event-ID": value.encode("latin-1")}
+            answer = await alice.http.get(
+                f"/ai-chat/api/sessions/{session_id}/stream/", headers=headers
+            )
+            assert answer.status_code == (204 if value.startswith(":") else 404), value
+
+
 async def test_a_bad_purge(tmp_path: Path) -> None:
     """A delete with a purge that is neither true nor false deletes nothing."""
     async with chatting(tmp_path, Script()) as chat:

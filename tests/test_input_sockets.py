@@ -217,6 +217,17 @@ async def test_text_that_is_not_utf8(tmp_path: Path) -> None:
                 assert await socket.close_code() in (1006, 1007)
 
 
+@pytest.mark.parametrize("since", ["", "x", "-1", "1.5", "9" * 17, "9" * 5000, "%ff", "\u0663"])
+async def test_a_bad_since(tmp_path: Path, since: str) -> None:
+    """Whoever asks for changes since nonsense is told to load everything, and stays connected."""
+    async with room(tmp_path) as found:
+        path = f"session/{found.session_id}"
+        async with found.client.socket(path, greet=False, since=since, chunks="\u00ff") as socket:
+            greeting = await socket.receive()
+            assert (greeting["type"], greeting["reload"]) == ("connection_established", True)
+            await check_open(socket)
+
+
 async def test_the_list_takes_less(tmp_path: Path) -> None:
     """On the socket of the list only a ping is known."""
     async with room(tmp_path) as found, found.client.socket("sessions") as socket:

@@ -16,6 +16,7 @@ from routes import (
     exchange,
     routes,
 )
+from websockets.asyncio.client import connect
 
 import chatd
 
@@ -75,6 +76,24 @@ async def test_with_and_without_trailing_slash(tmp_path: Path) -> None:
                     alice = await chat.client("alice")
                 assert plain.status_code == slash.status_code, path
                 assert not 300 <= plain.status_code < 400, path
+
+
+@pytest.mark.parametrize("prefix", ["/a", "/a.b/c~d-e"])
+async def test_the_prefix_is_a_setting(tmp_path: Path, prefix: str) -> None:
+    """Everything is below the prefix, as it is written, and says so in Location and links."""
+    async with chatting(tmp_path, Script(), CHATD_SERVER_PREFIX=prefix) as chat:
+        alice = await chat.client("alice")
+        for _ in range(2):
+            made = await alice.http.post(f"{prefix}/api/sessions/", json={})
+        place = f"{prefix}/api/sessions/{made.json()['id']}/"
+        assert (made.status_code, made.headers["Location"]) == (201, place)
+        page = (await alice.http.get(f"{prefix}/api/sessions/?limit=1")).json()
+        assert (await alice.http.get(page["next"])).json()["next"] is None
+        url = f"{chat.url.replace('http', 'ws')}/ws{prefix}/sessions/?token={alice.token}"
+        async with connect(url) as connection:
+            assert "connection_established" in str(await connection.recv())
+        check_problem(await alice.http.get(f"{API}/sessions/"), 404)
+        check_problem(await alice.http.get(f"{prefix.replace('.', 'x')}x/api/sessions/"), 404)
 
 
 async def test_without_a_token(tmp_path: Path) -> None:
