@@ -10,7 +10,7 @@ A crash can fall between any two of a turn's four writes. Which one it was shows
 
 from __future__ import annotations
 
-from chatd.errors import ChatdError, GenerationInterrupted
+from chatd.errors import ChatdError, Conflict, GenerationInterrupted
 from chatd.failpoints import failpoint
 from chatd.run import error_value
 from chatd.store import Store
@@ -28,8 +28,11 @@ async def end_abandoned(store: Store, abandoned: Abandoned) -> tuple[Message, Se
     answer = next((m for m in new if m.role == "assistant"), None)
     if answer is None and new:
         answer = _unborn(new[0], slot.assistant_message_id)
-        (answer,) = await store.add_messages(slot.generation_id, [answer])
-        new.append(answer)
+        try:
+            new += await store.add_messages(slot.generation_id, [answer])
+        except (Conflict, GenerationInterrupted):
+            return None  # another node mends the same turn
+        answer = new[-1]
     elif answer is not None and answer.status == "streaming":
         ended = await store.end_message(interrupted(answer))
         if ended is None:

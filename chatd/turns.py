@@ -101,7 +101,17 @@ class Turns:
                 self._generations.release(run)
                 raise
             else:
-                return await self._begin(user, run, head, text)
+                return await self._begin_or_find(user, run, head, text)
+
+    async def _begin_or_find(self, user: User, run: Run, head: Head, text: str) -> Sent:
+        """Begin, unless the whole turn of a repeat has passed since we looked for one."""
+        try:
+            return await self._begin(user, run, head, text)
+        except Conflict:
+            first = await self._find(user, run.session_id, text, run.client_id)
+            if first is None:
+                raise
+            return first
 
     async def _begin(self, user: User, run: Run, head: Head, text: str) -> Sent:
         """Do what follows the taking of the slot: store the turn and start its generation."""

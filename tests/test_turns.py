@@ -171,6 +171,33 @@ async def test_a_hundred_parallel_sends_of_one_client_id(tmp_path: Path) -> None
     assert len(script.prompts) == 1
 
 
+async def test_a_repeat_whose_first_send_passes_it(tmp_path: Path) -> None:
+    """A repeat that looked before the first was stored, and comes when it has ended, finds it."""
+    script = Script(["a"])
+    async with chatting(tmp_path, script) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session()
+        store = chat.app.store
+        look, looked, go_on = store.find_turn, asyncio.Event(), asyncio.Event()
+
+        async def look_and_pause(*arguments: str) -> object:
+            found = await look(*arguments)
+            store.find_turn = look  # type: ignore[method-assign]
+            looked.set()
+            await go_on.wait()
+            return found
+
+        store.find_turn = look_and_pause  # type: ignore[method-assign, assignment]
+        late = asyncio.create_task(alice.send(session_id, "hi", client_id="c1"))
+        await looked.wait()
+        first = await alice.send(session_id, "hi", client_id="c1")
+        go_on.set()
+        assert await late == first | {"duplicate": True}
+        again = await alice.send(session_id, "again")
+    assert again["user_message"]["parent_id"] == first["ai_message"]["id"]
+    assert len(script.prompts) == 2
+
+
 async def test_a_repeat_after_a_refusal_is_a_first_send(tmp_path: Path) -> None:
     """A send that stored nothing may be repeated with its client_id."""
     async with chatting(tmp_path, Script()) as chat:
