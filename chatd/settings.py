@@ -90,12 +90,8 @@ def sampling_only(keys: tuple[str, ...]) -> None:
 
 def supported_store(url: str) -> None:
     """Refuse the URL of a store that does not exist."""
-    if url.startswith(("mongodb://", "mongodb+srv://")):
-        raise ValidationError(
-            "this version of chatd cannot use MongoDB yet: unset it to keep everything in SQLite"
-        )
-    if not re.fullmatch(r"sqlite:///.+", url):
-        raise ValidationError("expected sqlite:///PATH")
+    if not re.fullmatch(r"sqlite:///.+|mongodb(\+srv)?://.+", url):
+        raise ValidationError("expected sqlite:///PATH or mongodb://HOST/NAME")
 
 
 def supported_broker(url: str) -> None:
@@ -159,7 +155,9 @@ class StoreSettings(Value, frozen=True, kw_only=True):
     """Where sessions and messages are kept."""
 
     url: Annotated[
-        str, "sqlite:///PATH; by default chatd.db in the data directory.", supported_store
+        str,
+        "sqlite:///PATH or mongodb://HOST/NAME; by default chatd.db in the data directory.",
+        supported_store,
     ] = ""
 
 

@@ -243,7 +243,7 @@ def test_a_configuration_file(shell: Shell, tmp_path: Path) -> None:
     [
         (("--config", "no.toml"), {}, "Error: There is no configuration file no.toml."),
         ((), {"CHATD_PORT": "1"}, "did you mean CHATD_SERVER_PORT?"),
-        ((), {"CHATD_STORE": "mongodb://me:hunter2@db/x"}, "mongodb://***@db/x"),
+        ((), {"CHATD_STORE": "postgres://me:hunter2@db/x"}, "postgres://***@db/x"),
         (("--data-dir", "/dev/null/x"), {}, "/dev/null/x"),
     ],
 )

@@ -142,7 +142,7 @@ def test_relative_paths() -> None:
         ("[llm]\ntimeout = nan", "expected a number"),
         ("[llm]\ntimeout = 0", "expected 0.001 or more"),
         ("[llm]\nserver_url = 'localhost:8001'", "expected http://host:port"),
-        ("[store]\nurl = 'postgres://db'", "expected sqlite:///PATH"),
+        ("[store]\nurl = 'postgres://db'", "expected sqlite:///PATH or mongodb://HOST/NAME"),
         ("[broker]\nurl = 'kafka'", "expected memory"),
         ("[plugins]\nenabled = [1]", "expected a list of strings"),
         ("[plugins]\nenable = []", "did you mean enabled?"),

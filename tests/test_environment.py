@@ -112,8 +112,6 @@ def test_an_unknown_variable(name: str, meant: str) -> None:
     [
         ({"DB_HOST": "db", "DB_PORT": "5432"}, "DB_PORT=5432 is PostgreSQL's"),
         ({"DB_USER": "postgres"}, "DB_USER=postgres is PostgreSQL's"),
-        ({"DB_HOST": "db"}, "DB_HOST in the environment: this version of chatd cannot use MongoDB"),
-        ({"CHATD_STORE": "mongodb://db/chat"}, "cannot use MongoDB yet"),
         (
             {"REDIS_HOST": "r"},
             "REDIS_HOST in the environment: this version of chatd cannot use Red",
@@ -124,6 +122,24 @@ def test_an_unknown_variable(name: str, meant: str) -> None:
 def test_services_that_chatd_cannot_use(environ: dict[str, str], expected: str) -> None:
     """A service of an older installation is never silently left aside."""
     assert expected in refused(environ)
+
+
+@pytest.mark.parametrize(
+    ("environ", "url"),
+    [
+        ({"DB_HOST": "db"}, "mongodb://db:27017/chatd"),
+        ({"DB_HOST": "db", "DB_PORT": "27018", "DB_NAME": "chat"}, "mongodb://db:27018/chat"),
+        (
+            {"DB_HOST": "::1", "DB_USER": "me", "DB_PASSWORD": "p@ss/word"},
+            "mongodb://me:p%40ss%2Fword@[::1]:27017/chatd",
+        ),
+        ({"CHATD_STORE": "mongodb://db/chat?tls=true"}, "mongodb://db/chat?tls=true"),
+        ({"CHATD_STORE": "mongodb+srv://db.example/chat"}, "mongodb+srv://db.example/chat"),
+    ],
+)
+def test_where_mongodb_is(environ: dict[str, str], url: str) -> None:
+    """The DB_ variables are put together into a URL; CHATD_STORE is taken as it is."""
+    assert load_config(None, environ, {}).store.url == url
 
 
 def test_chatd_store_settles_what_db_means() -> None:

@@ -8,6 +8,7 @@ from chatd.errors import ConfigError
 from chatd.store import Store
 
 SQLITE = "sqlite:///"
+MONGODB = ("mongodb://", "mongodb+srv://")
 
 
 def open_store(url: str) -> Store:
@@ -19,7 +20,15 @@ def open_store(url: str) -> Store:
         from chatd.stores.sqlite.store import SqliteStore
 
         return SqliteStore(Path(url.removeprefix(SQLITE)))
+    if url.startswith(MONGODB):
+        try:
+            from chatd.stores.mongo.store import MongoStore
+        except ImportError as exc:
+            raise ConfigError("MongoDB needs PyMongo: pip install 'pymongo>=4.15'.") from exc
+
+        return MongoStore(url)
     scheme = url.partition(":")[0]  # what follows may hold a password
-    if scheme in ("mongodb", "mongodb+srv"):
-        raise ConfigError("This version of chatd has no MongoDB store yet: use sqlite:///PATH.")
-    raise ConfigError(f"A store's URL is sqlite:///PATH; one that begins with {scheme!r} is not.")
+    raise ConfigError(
+        "A store's URL is sqlite:///PATH or mongodb://HOST/NAME;"
+        f" one that begins with {scheme!r} is not."
+    )

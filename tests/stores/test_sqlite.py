@@ -265,7 +265,7 @@ async def test_a_place_that_cannot_be_written_is_unavailable(tmp_path: Path) -> 
         await SqliteStore(tmp_path / "file" / "chat.db").open()
 
 
-@pytest.mark.parametrize("url", ["mongodb://u:secret@host/", "postgres://u:secret@host/", "x"])
+@pytest.mark.parametrize("url", ["postgres://u:secret@host/", "x"])
 def test_an_unknown_store_is_told_from_a_known(url: str) -> None:
     """A URL of no store stops the start with a sentence that holds no password."""
     with pytest.raises(ConfigError) as caught:

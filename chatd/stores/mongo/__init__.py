@@ -1,0 +1,1 @@
+"""The store on a MongoDB server: standalone, replica set or sharded cluster."""

@@ -1,0 +1,106 @@
+"""The connection to one database, its collections, and the calls that are under way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Concatenate, NamedTuple, ParamSpec, TypeVar
+
+from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from chatd.errors import StoreUnavailable
+from chatd.stores.mongo import driver
+from chatd.stores.mongo.driver import Document
+
+if TYPE_CHECKING:
+    from pymongo import AsyncMongoClient
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+NAME = "chatd"  # of the database, when the URL names none
+
+
+class Taken(NamedTuple):
+    """What was read when a slot was taken: where the turn's messages go, and the last numbers."""
+
+    user_id: str
+    branch: int
+    seq: int
+    revision: int
+
+
+class Database:
+    """A MongoDB database. Reads are majority reads of the primary, but for the `latest_` two.
+
+    `taken` are slots taken here of which no message has been tried to be stored.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._client: AsyncMongoClient[Document] | None = None
+        self._calls: set[asyncio.Future[object]] = set()
+        self.taken: dict[str, Taken] = {}
+
+    async def open(self, prepare: Callable[[Database], Awaitable[T]]) -> T:
+        """Connect, and return what `prepare` does before all others.
+
+        Raises StoreUnavailable, and ConfigError for what will not get better by itself.
+        """
+        client = driver.connect(self._url)
+        try:
+            self._use(client)
+            prepared = await prepare(self)
+        except PyMongoError as exc:
+            await driver.close(client)
+            raise driver.translate_at_start(exc) from exc
+        except BaseException:
+            await driver.close(client)
+            raise
+        self._client = client
+        return prepared
+
+    def _use(self, client: AsyncMongoClient[Document]) -> None:
+        database = client.get_default_database(NAME)
+        self.collection = database.get_collection
+        self.meta = database.get_collection("meta")
+        self.users = database.get_collection("users")
+        self.tokens = database.get_collection("tokens")
+        self.sessions = database.get_collection("sessions")
+        self.messages = database.get_collection("messages")
+        self.presets = database.get_collection("presets")
+        self.models = database.get_collection("models")
+        # For what is compared and then set: what the next write will meet, acknowledged or not.
+        # What is returned to a caller never comes from these two.
+        latest = ReadConcern("local")
+        self.latest_sessions = database.get_collection("sessions", read_concern=latest)
+        self.latest_messages = database.get_collection("messages", read_concern=latest)
+
+    async def aclose(self) -> None:
+        """Finish what was begun and disconnect."""
+        client, self._client = self._client, None
+        if client is not None:
+            if self._calls:
+                await asyncio.wait(self._calls)
+            await driver.close(client)
+
+    async def call(
+        self,
+        function: Callable[Concatenate[Database, P], Awaitable[T]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Return what a function does with this database; raise only errors of chatd's."""
+        if self._client is None:
+            raise StoreUnavailable("The store is closed.")
+        done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self._calls.add(done)
+        try:
+            return await function(self, *args, **kwargs)
+        except PyMongoError as exc:
+            raise driver.translate(exc) from exc
+        finally:
+            self._calls.discard(done)
+            done.set_result(None)

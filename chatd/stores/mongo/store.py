@@ -1,0 +1,91 @@
+"""The store for many processes and machines: a MongoDB database."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from chatd.store import Store
+from chatd.stores.mongo import (
+    accounts,
+    catalog,
+    generations,
+    messages,
+    schema,
+    sessions,
+    slots,
+)
+from chatd.stores.mongo.database import Database
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Function = Callable[Concatenate[Database, P], Coroutine[Any, Any, T]]
+Method = Callable[Concatenate["MongoStore", P], Coroutine[Any, Any, T]]
+
+
+def calls(function: Function[P, T]) -> Method[P, T]:
+    """Return the method that calls a function with the store's database."""
+
+    @functools.wraps(function)
+    async def method(self: MongoStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.database.call(function, *args, **kwargs)
+
+    return method
+
+
+class MongoStore(Store):
+    """A store in a MongoDB database, by PyMongo or by Motor."""
+
+    def __init__(self, url: str) -> None:
+        self.database = Database(url)
+
+    async def open(self) -> None:
+        self.epoch = await self.database.open(schema.prepare)
+        await self.database.call(sessions.finish_purges)
+
+    async def aclose(self) -> None:
+        await self.database.aclose()
+
+    ping = calls(schema.touch)
+
+    add_user = calls(accounts.add_user)
+    get_account = calls(accounts.get_account)
+    list_accounts = calls(accounts.list_accounts)
+    update_account = calls(accounts.update_account)
+    add_token = calls(accounts.add_token)
+    find_token = calls(accounts.find_token)
+    take_ticket = calls(accounts.take_ticket)
+    list_tokens = calls(accounts.list_tokens)
+    revoke_token = calls(accounts.revoke_token)
+
+    add_session = calls(sessions.add_session)
+    get_session = calls(sessions.get_session)
+    get_head = calls(sessions.get_head)
+    list_sessions = calls(sessions.list_sessions)
+    update_session = calls(sessions.update_session)
+    purge_session = calls(sessions.purge_session)
+    get_stats = calls(sessions.get_stats)
+
+    list_messages = calls(messages.list_messages)
+    get_message = calls(messages.get_message)
+    history = calls(messages.history)
+    find_turn = calls(messages.find_turn)
+
+    take_slot = calls(slots.take_slot)
+    renew_leases = calls(slots.renew_leases)
+    free_slot = calls(slots.free_slot)
+    abandoned = calls(slots.abandoned)
+
+    add_messages = calls(generations.add_messages)
+    checkpoint = calls(generations.checkpoint)
+    end_message = calls(generations.end_message)
+
+    add_preset = calls(catalog.add_preset)
+    list_presets = calls(catalog.list_presets)
+    get_preset = calls(catalog.get_preset)
+    update_preset = calls(catalog.update_preset)
+    delete_preset = calls(catalog.delete_preset)
+    list_models = calls(catalog.list_models)
+    save_models = calls(catalog.save_models)
+    update_model = calls(catalog.update_model)
