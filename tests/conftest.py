@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
+import mongod
 import process
 import pytest
+from pymongo import MongoClient
 from tornado.ioloop import IOLoop
+
+MONGO = {"mongo": "pymongo", "motor": "motor"}  # kinds of stores, and their drivers
+STORES = ["sqlite", *MONGO]
+NO_MONGOD = "NO MONGOD CAN RUN HERE: what needs MongoDB is skipped; name one in CHATD_TEST_MONGO"
+
+
+def pytest_report_header() -> str:
+    """Say which MongoDB is tested, or loudly that none is."""
+    return f"MongoDB: {mongod.server_url() and 'a server' or mongod.find_mongod() or NO_MONGOD}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,3 +52,34 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Process
     plugins = "auth_token,provider_echo,presets_store"
     with process.running(data_dir, CHATD_PLUGINS_ENABLED=plugins) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def mongodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the URL of a MongoDB server, without a database."""
+    if url := mongod.server_url():
+        yield url
+    elif mongod.find_mongod() is None:
+        pytest.skip(NO_MONGOD)
+    else:
+        with mongod.replica_set(tmp_path_factory.mktemp("mongodb")) as replica_set:
+            yield replica_set.url
+
+
+@pytest.fixture
+def mongo_url(mongodb: str) -> Iterator[str]:
+    """Give the URL of a database for one test."""
+    name = f"chatd_{uuid.uuid4().hex}"
+    yield mongod.named(mongodb, name)
+    with MongoClient(mongodb) as client:
+        client.drop_database(name)
+
+
+@pytest.fixture(params=STORES)
+def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the URL of a new, empty store, of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/store/chat.db"
+    monkeypatch.setenv("CHATD_MONGO_DRIVER", MONGO[request.param])
+    found: str = request.getfixturevalue("mongo_url")
+    return found

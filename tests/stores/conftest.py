@@ -1,23 +1,14 @@
-"""The stores that every test of the contract runs on."""
+"""An open store of each kind, for the tests of the contract."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from tornado.ioloop import IOLoop
 
 from chatd.store import Store
 from chatd.stores import open_store
-
-STORES = ["sqlite"]
-
-
-@pytest.fixture(params=STORES)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of a new, empty store."""
-    return {"sqlite": f"sqlite:///{tmp_path}/store/chat.db"}[request.param]
 
 
 @pytest.fixture
