@@ -16,12 +16,12 @@ from tornado.ioloop import IOLoop
 
 MONGO = {"mongo": "pymongo", "motor": "motor"}  # kinds of stores, and their drivers
 STORES = ["sqlite", *MONGO]
-NO_MONGOD = "NO MONGOD CAN RUN HERE: what needs MongoDB is skipped; name one in CHATD_TEST_MONGO"
 
 
 def pytest_report_header() -> str:
     """Say which MongoDB is tested, or loudly that none is."""
-    return f"MongoDB: {mongod.server_url() and 'a server' or mongod.find_mongod() or NO_MONGOD}"
+    found = "a server" if mongod.server_url() else mongod.find_mongod()
+    return f"MongoDB: {found or mongod.NONE}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -60,7 +60,7 @@ def mongodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if url := mongod.server_url():
         yield url
     elif mongod.find_mongod() is None:
-        pytest.skip(NO_MONGOD)
+        pytest.skip(mongod.NONE)
     else:
         with mongod.replica_set(tmp_path_factory.mktemp("mongodb")) as replica_set:
             yield replica_set.url

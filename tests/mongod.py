@@ -18,6 +18,7 @@ from pymongo import MongoClient
 
 VARIABLE = "CHATD_TEST_MONGO"  # a mongod binary, or the mongodb:// URL of a server to use
 WITHIN = 60  # seconds, for what takes one on a machine that has nothing else to do
+NONE = "NO MONGOD CAN RUN HERE: what needs MongoDB is skipped; name one in CHATD_TEST_MONGO"
 QUIET = ["--setParameter", "diagnosticDataCollectionEnabled=false"]
 
 

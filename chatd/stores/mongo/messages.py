@@ -17,7 +17,6 @@ Order = Literal["ASC", "DESC"]
 ORDERS = {"ASC": 1, "DESC": -1}
 EVERYTHING = Segment(0, 0, LAST)
 SMALLEST_BATCH, GROWTH = 16, 4
-TEXT = {"document": 1, "_id": 0}
 
 
 class _Range(NamedTuple):
@@ -34,31 +33,22 @@ class _Range(NamedTuple):
         for segment in self.segments if order == "DESC" else reversed(self.segments):
             low, high = max(segment.after, after), min(segment.upto + 1, before)
             if high - low > 1 and len(found) < limit:
-                wanted = self._wanted(segment.branch, low, high)
-                found += await _fetch(self.database, wanted, order, limit - len(found))
+                found += await self.fetch(segment.branch, low, high, order, limit - len(found))
         if order == "DESC":
             found.reverse()
         return messages_of(found)
 
-    def _wanted(self, branch: int, low: int, high: int) -> Document:
-        if self.all_branches:
-            return {"session_id": self.session_id, "seq": {"$gt": low, "$lt": high}}
-        return ended(self.session_id, branch, low, high)
-
-
-def ended(session_id: str, branch: int, low: int, high: int) -> Document:
-    """Return the condition for the ended messages of a branch between two seqs."""
-    return {
-        "session_id": session_id,
-        "branch": branch,
-        "seq": {"$gt": low, "$lt": high},
-        "status": {"$ne": "streaming"},
-    }
-
-
-async def _fetch(database: Database, wanted: Document, order: Order, limit: int) -> list[Document]:
-    cursor = database.messages.find(wanted, MESSAGE).sort("seq", ORDERS[order]).limit(limit)
-    return await cursor.to_list(None)
+    async def fetch(
+        self, branch: int, low: int, high: int, order: Order, limit: int
+    ) -> list[Document]:
+        """Return documents of one branch, or of all, between two seqs."""
+        wanted: Document = {"session_id": self.session_id, "seq": {"$gt": low, "$lt": high}}
+        if not self.all_branches:
+            wanted |= {"branch": branch, "status": {"$ne": "streaming"}}
+        index = "by_seq" if self.all_branches else "by_branch"
+        # Left to itself the server may remember, from a short session, the other index.
+        cursor = self.database.messages.find(wanted, MESSAGE, hint=index)
+        return await cursor.sort("seq", ORDERS[order]).limit(limit).to_list(None)
 
 
 async def _shown(database: Database, user_id: str, session_id: str) -> list[Segment]:
@@ -151,13 +141,11 @@ async def _newest(
     database: Database, session_id: str, shown: Sequence[Segment]
 ) -> AsyncIterator[Spoken]:
     """Yield what a prompt may hold, newest first, read in batches that grow."""
-    size = SMALLEST_BATCH
+    found, size = _Range(database, session_id, shown, False), SMALLEST_BATCH
     for branch, after, upto in shown:
         before, is_more = upto + 1, True
         while is_more:
-            wanted = ended(session_id, branch, after, before)
-            cursor = database.messages.find(wanted, TEXT).sort("seq", -1).limit(size)
-            batch = spoken_of(await cursor.to_list(None))
+            batch = spoken_of(await found.fetch(branch, after, before, "DESC", size))
             for message in batch:
                 if message.role == "user" or (message.role == "assistant" and message.content):
                     yield message

@@ -50,7 +50,7 @@ INDEXES = {
         # How the command line revokes one.
         _index("by_id", "id", unique=True),
         # Tokens in the order of the command line's list; tickets apart from them.
-        _index("by_kind", "kind", "created_at"),
+        _index("by_kind", "kind", "created_at", "_id"),
         # What has expired is erased by the server, within a minute or so.
         _index("expiry", "expires_at", present="expires_at", expire=0),
     ],
