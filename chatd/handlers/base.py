@@ -142,9 +142,7 @@ class BaseHandler(RequestHandler):
         if not self._received:
             return load(schema, {})
         headers = self.request.headers
-        content_type, _, parameters = headers.get("Content-Type", "").lower().partition(";")
-        charset = parameters.replace('"', "").strip()
-        if content_type.strip() != "application/json" or charset not in ("", "charset=utf-8"):
+        if not _is_json(headers.get("Content-Type", "")):
             raise UnsupportedMediaType
         if headers.get("Content-Encoding", "identity").lower() != "identity":
             raise UnsupportedMediaType("The body must not be compressed.")
@@ -262,6 +260,13 @@ class BaseHandler(RequestHandler):
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Log what is our fault."""
         log_failure(self, self.request_id, (typ, value, tb))
+
+
+def _is_json(content_type: str) -> bool:
+    """Return whether a content type says JSON, and in UTF-8 if it says in what."""
+    kind, *parameters = [part.strip() for part in content_type.lower().split(";")]
+    charsets = [part[8:].strip('"') for part in parameters if part.startswith("charset=")]
+    return kind == "application/json" and set(charsets) <= {"utf-8", "utf8"}
 
 
 def _do_nothing(*args: str) -> None:

@@ -72,12 +72,22 @@ class Socket(WebSocketHandler):
             raise Forbidden("Pages of this origin may not use this server.")
         if self.request.method != "GET":
             return  # it is refused when its body has been read
-        if self.request.headers.get("Upgrade", "").lower() != "websocket":
+        if not self._is_upgrade():
             raise BadRequest("This is a WebSocket: it takes an Upgrade only.")
         try:
             self.user = await self._authenticate()
         except ChatdError as exc:
             self._refusal = exc
+
+    def _is_upgrade(self) -> bool:
+        """Return whether this is a handshake; Tornado would answer any other in plain text."""
+        headers = self.request.headers
+        return (
+            headers.get("Upgrade", "").lower() == "websocket"
+            and "upgrade" in headers.get("Connection", "").lower()
+            and headers.get("Sec-WebSocket-Version") in ("7", "8", "13")
+            and "Sec-WebSocket-Key" in headers
+        )
 
     async def _authenticate(self) -> User:
         request = read_request(self)
