@@ -89,7 +89,7 @@ class BaseHandler(RequestHandler):
         try:
             await self.admit()
         except Exception as exc:
-            if not self._has_body() or "Expect" in self.request.headers:
+            if "Expect" in self.request.headers:
                 raise
             self.log_exception(type(exc), exc, exc.__traceback__)
             self._refuse(as_chatd_error(exc))
@@ -105,10 +105,6 @@ class BaseHandler(RequestHandler):
             raise self._too_large()
         if not self.is_public:
             self.user = await self.app.authenticate(read_request(self))
-
-    def _has_body(self) -> bool:
-        headers = self.request.headers
-        return "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0"
 
     def _refuse(self, error: ChatdError) -> None:
         """Answer now, but read on: a connection closed before that takes the answer with it."""
@@ -242,10 +238,6 @@ class BaseHandler(RequestHandler):
     def compute_etag(self) -> str | None:
         """Return nothing: an ETag here is a version, not a hash of the answer."""
         return None
-
-    def check_etag_header(self) -> bool:
-        """Never answer 304: a session's counters change without its version."""
-        return False
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer with a problem (RFC 9457). Nothing of an unexpected exception gets out."""
