@@ -14,6 +14,7 @@ from chatd.turns import Sent
 from chatd.types import Head, Message
 
 REPLAY_AT_MOST = 200
+REPLAY_CHARS = 1024 * 1024
 TYPING_FOR = 5.0
 TYPING_PER_SECOND = 5
 
@@ -69,7 +70,8 @@ class SessionSocket(Socket):
             self.user.id, self.session_id, since=since, limit=REPLAY_AT_MOST
         )
         missed = [m for m in page.results if m.revision <= head.revision]
-        return ([], True) if page.more_after else (missed, False)
+        is_much = page.more_after or sum(len(m.content) for m in missed) > REPLAY_CHARS
+        return ([], True) if is_much else (missed, False)
 
     def _greet(self, head: Head, generation_id: str | None, must_reload: bool) -> None:
         log = self.app.hub.running(self.session_id)
@@ -156,6 +158,9 @@ class SessionSocket(Socket):
         """Send the rest of a running generation's log, or the end of an ended one."""
         if self.subscriber.rewind(generation_id, after_seq):
             return
+        log = self.app.hub.running(self.session_id)
+        if log is not None and log.generation_id == generation_id:
+            return  # its start is still queued, and all of it comes behind that
         message = await self.app.store.get_message(self.user.id, self.session_id, generation_id)
         if message.role != "assistant" or not _has_ended(message):
             raise NotFound("There is no such generation.")
@@ -169,7 +174,7 @@ class SessionSocket(Socket):
 
     def sent(self, frames: list[Frame]) -> None:
         """Close behind the event that says the session is gone."""
-        if frames[-1].type == "session_deleted":
+        if any(frame.type == "session_deleted" for frame in frames):
             self.close(4504, "session deleted")
 
     def on_close(self) -> None:
