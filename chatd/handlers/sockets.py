@@ -130,6 +130,8 @@ class Socket(WebSocketHandler):
             self.subscriber.full = self.get_query_argument("chunks", "full") != "delta"
             await self.join(*args)
             logger.info("%s opened by %s: %s", self.request_id, self.user.name, self.request.path)
+        except WebSocketClosedError:
+            self._leave()  # the client has gone while it was let in
         except Exception as exc:
             # `on_close` is not called for what fails here.
             self._leave()
@@ -144,6 +146,8 @@ class Socket(WebSocketHandler):
         error = as_chatd_error(exc)
         if error.status >= 500 and not isinstance(exc, ChatdError):
             logger.error("%s failed to open", self.request_id, exc_info=exc)
+        else:
+            logger.info("%s refused: %s", self.request_id, error.code)
         codes = {Unauthenticated: 4501, Forbidden: 4503, NotFound: 4504}
         code = next((c for kind, c in codes.items() if isinstance(error, kind)), 1011)
         if error.status == 503:
@@ -211,10 +215,13 @@ class Socket(WebSocketHandler):
             self.close(4513, "too many bad frames")
 
     def _answer_error(self, exc: Exception, client_id: str | None) -> None:
-        if not isinstance(exc, (ChatdError, HTTPError)):
+        error = as_chatd_error(exc)
+        if isinstance(exc, (ChatdError, HTTPError)):
+            logger.info("%s: a command was refused: %s", self.request_id, error.code)
+        else:
             logger.error("%s: a command failed", self.request_id, exc_info=exc)
         try:
-            self.send_now(error_event(as_chatd_error(exc), client_id))
+            self.send_now(error_event(error, client_id))
         except WebSocketClosedError:
             return
 
