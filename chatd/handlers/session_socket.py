@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, ClassVar
 
+from tornado.websocket import WebSocketClosedError
+
 from chatd.announcements import end_event, replay_event, user_message_event
 from chatd.errors import NotFound
 from chatd.events import Event
@@ -15,6 +17,7 @@ from chatd.types import Head, Message
 
 REPLAY_AT_MOST = 200
 REPLAY_CHARS = 1024 * 1024
+PATIENCE = 1.0  # seconds that the next event of a client waits for its send
 TYPING_FOR = 5.0
 TYPING_PER_SECOND = 5
 
@@ -30,6 +33,7 @@ class SessionSocket(Socket):
         "stop_generation": "stop_generation",
         "resume": "resume",
     }
+    _last_send: asyncio.Task[None] | None = None
     _typed_at: tuple[float, ...] = ()
     _typing_timer: asyncio.TimerHandle | None = None
 
@@ -96,15 +100,35 @@ class SessionSocket(Socket):
         self.send_now(Event(type="connection_established", payload=payload))
 
     async def send_message(self, message: str, client_id: str | None) -> None:
-        """Send; the events come through the room, to this socket as to all others."""
+        """Send; the events come through the room, to this socket as to all others.
+
+        While a provider is asked what models it has, this goes on behind, and the socket is read.
+        """
+        task = asyncio.create_task(self._send_after(self._last_send, message, client_id))
+        self._last_send = task
+        await asyncio.wait({task}, timeout=PATIENCE)
+        if task.done():
+            return task.result()
+        task.add_done_callback(lambda task: self._answer_late(task, client_id))
+
+    async def _send_after(
+        self, previous: asyncio.Task[None] | None, message: str, client_id: str | None
+    ) -> None:
+        if previous is not None and not previous.done():
+            await asyncio.wait({previous})
         sent = await self.app.turns.send(self.user, self.session_id, message, client_id)
         if sent.is_duplicate:
             self._repeat(sent)
 
+    def _answer_late(self, task: asyncio.Task[None], client_id: str | None) -> None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception) and not isinstance(error, WebSocketClosedError):
+            self.answer_error(error, client_id)
+
     def _repeat(self, sent: Sent) -> None:
         """Answer a repeated send with what the first one led to."""
         self.send_now(user_message_event(sent.user_message, duplicate=True))
-        if sent.answer is not None:
+        if sent.answer is not None and _has_ended(sent.answer):
             self.send_now(end_event(sent.answer))
 
     def typing(self) -> None:
@@ -151,8 +175,10 @@ class SessionSocket(Socket):
         self.send_now(Event(type="pong", payload=payload))
 
     async def stop_generation(self, generation_id: str | None, seen_seq: int | None) -> None:
-        """Stop what runs; if nothing does, nothing happens."""
-        await self.app.turns.stop(self.user, self.session_id, generation_id, seen_seq)
+        """Stop what runs; if nothing does, nothing happens. Its end comes through the room."""
+        await self.app.turns.stop(
+            self.user, self.session_id, generation_id, seen_seq, may_wait=False
+        )
 
     async def resume(self, generation_id: str, after_seq: int) -> None:
         """Send the rest of a running generation's log, or the end of an ended one."""

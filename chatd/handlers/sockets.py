@@ -179,7 +179,7 @@ class Socket(WebSocketHandler):
             command, fields = self._command(event)
         except BadRequest as exc:
             self._count_bad_frame()
-            self._answer_error(exc, client_id)
+            self.answer_error(exc, client_id)
         else:
             await self._carry_out(command, fields, client_id)
 
@@ -196,7 +196,7 @@ class Socket(WebSocketHandler):
         except Unauthenticated as exc:
             self.refuse(exc)
         except Exception as exc:
-            self._answer_error(exc, client_id)
+            self.answer_error(exc, client_id)
             if isinstance(exc, NotFound):
                 await self.check_rights()
 
@@ -214,7 +214,7 @@ class Socket(WebSocketHandler):
         if len(self._bad_frames) > BAD_FRAMES_PER_MINUTE:
             self.close(4513, "too many bad frames")
 
-    def _answer_error(self, exc: Exception, client_id: str | None) -> None:
+    def answer_error(self, exc: Exception, client_id: str | None) -> None:
         error = as_chatd_error(exc)
         if isinstance(exc, (ChatdError, HTTPError)):
             logger.info("%s: a command was refused: %s", self.request_id, error.code)
