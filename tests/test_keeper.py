@@ -180,3 +180,15 @@ async def test_a_failed_check_is_one_line(tmp_path: Path, caplog: pytest.LogCapt
             await socket.send("ping", t=1)
             assert (await socket.receive())["type"] == "pong"
     assert "Traceback" not in caplog.text
+
+
+async def test_a_ticket_ends_with_its_token(tmp_path: Path) -> None:
+    """A socket that a ticket opened closes when the token that asked for it is revoked."""
+    keeper = Keeper(most=0, most_per_user=0)
+    async with chatting(tmp_path, Script()) as outer, kept(outer, keeper) as chat:
+        alice = await chat.client("alice")
+        ticket = (await alice.call("POST", "/ws_ticket/"))["ticket"]
+        async with chat.anonymous().socket("sessions", ticket=ticket) as socket:
+            await alice.call("POST", "/sign_out/", 204)
+            keeper.sweep(ahead(31))
+            assert await socket.close_code() == 4501

@@ -93,11 +93,11 @@ class Socket(WebSocketHandler):
         request = read_request(self)
         ticket = request.query.get("ticket")
         if ticket:
-            user = await self.app.store.take_ticket(digest_token(ticket), "ws_ticket")
-            if user is None:
+            taken = await self.app.store.take_ticket(digest_token(ticket), "ws_ticket")
+            if taken is None:
                 raise Unauthenticated("This ticket has been used, or is too old.")
-            self._ticket_of = ticket.partition(".")[2]
-            return user
+            self._ticket_of = taken[0].asked_by
+            return taken[1]
         token = socket_token(request)
         headers = {k: v for k, v in request.headers.items() if k not in NOISE}
         self.credentials = request.replace(token=token, headers=headers)
