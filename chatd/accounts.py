@@ -97,11 +97,11 @@ async def create_ticket(
 ) -> tuple[str, dt.datetime]:
     """Issue a ticket that is good once and for `lifetime` seconds; return it and its end.
 
-    It ends with `asked_by`, the digest of a token, so that what it opens can end with that token.
+    `asked_by` is the digest of a token: what the ticket opens can end with that token.
     """
     secret, end = new_token(), now() + dt.timedelta(seconds=lifetime)
-    secret += f".{asked_by}" if asked_by else ""
-    await store.add_token(_token(user, digest_token(secret), kind=kind, expires_at=end))
+    ticket = _token(user, digest_token(secret), kind=kind, expires_at=end)
+    await store.add_token(ticket.replace(asked_by=asked_by))
     return secret, end
 
 

@@ -18,6 +18,7 @@ from chatd.hub import Hub
 from chatd.limits import TurnLimits
 from chatd.node import Node
 from chatd.plugins import Plugins
+from chatd.prompts import Prompts
 from chatd.provider import Provider
 from chatd.schemas import Shapes
 from chatd.sessions import Sessions
@@ -115,8 +116,7 @@ class App:
                 burst=limits.sends_burst,
                 generations_per_user=limits.generations_per_user,
             ),
-            llm=config.llm,
-            prompt_chars=limits.prompt_chars or sys.maxsize,
+            prompts=Prompts(self.store, config.llm, most_chars=limits.prompt_chars or sys.maxsize),
             node=node.id,
             boot=node.boot,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from chatd.types import Model, ModelChanges, Preset, User
 logger = logging.getLogger(__name__)
 
 ASK_AGAIN_AFTER = 5.0  # seconds between two questions to providers, for all callers together
+LEARN_WITHIN = 5.0
 CACHE_FOR = 5.0
 PROVIDER_TIMEOUT = 30.0
 
@@ -89,16 +91,27 @@ class Models:
         )
         return model.id if model else None
 
+    async def learn(self) -> bool:
+        """Ask the providers, unless that was done lately; return whether it was done now.
+
+        Waits a few seconds at most: a provider that takes longer is heard by the next turn.
+        """
+        if time.monotonic() - self._synced_at < ASK_AGAIN_AFTER:
+            return False
+        self._synced_at = time.monotonic()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEARN_WITHIN):
+                await self.sync()
+        return True
+
     async def resolve(self, user: User, name: str | None) -> tuple[Provider, Model]:
         """Return the provider and the model that a session's `model` means now.
 
         Exact id first, then the bare name with the first provider that has it; an unlisted
-        `provider/name` of a configured provider is passed on. Raises ModelUnavailable.
+        `provider/name` of a configured provider is passed on. Never waits for a provider. Raises
+        ModelUnavailable.
         """
         found = await self._find(user, name)
-        if found is None and time.monotonic() - self._synced_at >= ASK_AGAIN_AFTER:
-            await self.sync()
-            found = await self._find(user, name)
         if found is None:
             named = f"The model {name}" if name else "A default model"
             raise ModelUnavailable(f"{named} is not available: no provider offers it.")

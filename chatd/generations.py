@@ -18,7 +18,7 @@ from typing import Any
 
 from chatd.announcements import end_event
 from chatd.broker import Broker
-from chatd.errors import ChatdError, GenerationInterrupted, StoreUnavailable
+from chatd.errors import ChatdError, GenerationInterrupted, ProviderError, StoreUnavailable
 from chatd.events import Event
 from chatd.failpoints import failpoint
 from chatd.provider import Prompt, Provider
@@ -102,8 +102,10 @@ class Generations:
         run.begun.set()
         run.ended.cancel()
 
-    async def stop(self, generation_id: str, seen_seq: int | None = None) -> bool:
-        """Stop a generation, cut after an entry if given, and wait for its end.
+    async def stop(
+        self, generation_id: str, seen_seq: int | None = None, *, may_wait: bool = True
+    ) -> bool:
+        """Stop a generation, cut after an entry if given, and wait for its end if we may.
 
         Returns False when it does not run here.
         """
@@ -111,7 +113,8 @@ class Generations:
         if run is None:
             return False
         run.stop(seen_seq)
-        await asyncio.wait({run.ended})
+        if may_wait:
+            await asyncio.wait({run.ended})
         return True
 
     def start(self, run: Run, make_prompt: MakePrompt) -> None:
@@ -126,7 +129,7 @@ class Generations:
         producer = asyncio.create_task(self._produce(run, make_prompt))
         run.attach(producer)
         try:
-            await asyncio.wait({producer})
+            await asyncio.wait({producer, run.given_up}, return_when=asyncio.FIRST_COMPLETED)
             run.flush()
             failpoint("before_end")
             await self._end(run, run.final(_outcome(run, producer)))
@@ -260,13 +263,13 @@ class Generations:
 
 def _outcome(run: Run, producer: asyncio.Task[None]) -> ChatdError | None:
     """Return why a generation failed, None if it is complete or was stopped."""
-    if producer.cancelled():
+    if not producer.done() or producer.cancelled():
         return run.interruption
     exc = producer.exception()
     if exc is None or isinstance(exc, ChatdError):
         return exc
-    logger.error("generation %s failed", run.id, exc_info=exc)
-    return ChatdError()
+    logger.error("the provider of generation %s has a bug", run.id, exc_info=exc)
+    return ProviderError()
 
 
 def _checkpoint(run: Run) -> Checkpoint:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from chatd.events import Batch, Event
-from chatd.log import Frame, Log, event_frame
+from chatd.log import FRAMES_AT_ONCE, Frame, Log, event_frame
 
 logger = logging.getLogger(__name__)
 
@@ -26,13 +26,15 @@ FULL_GROWTH = 8
 FULL_BYTES_PER_SECOND = 128 * 1024
 FULL_LONGEST_WAIT = 0.25
 
+_PRIVATE = Event(type="", payload={})
+
 
 class Waiting:
     """A durable event in a subscriber's queue, with the log it belongs behind."""
 
     __slots__ = ("event", "frame", "log", "position")
 
-    def __init__(self, event: Event, frame: Frame, log: Log | None) -> None:
+    def __init__(self, event: Event, frame: Frame, log: Log | None = None) -> None:
         self.event, self.frame, self.log = event, frame, log
         self.position = len(log.entries) if log else 0
 
@@ -44,8 +46,8 @@ class Subscriber:
     raise. Until `settle` nothing is given out.
     """
 
-    __slots__ = ("_bytes", "_log", "_queue", "_sent_at", "_sent_text", "_settled", "cursor",
-                 "full", "is_lagging", "name", "notify")  # fmt: skip
+    __slots__ = ("_bytes", "_log", "_queue", "_sent_at", "_sent_text", "cursor", "full",
+                 "is_lagging", "is_settled", "name", "notify")  # fmt: skip
 
     def __init__(self, notify: Callable[[], None], *, full: bool, name: str = "") -> None:
         self.notify = notify
@@ -56,7 +58,7 @@ class Subscriber:
         self._queue: deque[Waiting] | None = None  # made when needed: most sockets are idle
         self._bytes = 0
         self._log: Log | None = None
-        self._settled = False
+        self.is_settled = False
         self._sent_text = 0
         self._sent_at = 0.0
 
@@ -99,23 +101,27 @@ class Subscriber:
         ]
         self._queue = deque(kept) if kept else None
         self._bytes = sum(len(waiting.frame.data) for waiting in kept)
-        self._settled = True
+        self.is_settled = True
         self.notify()
 
     def take(self, now: float) -> tuple[list[Frame], float]:
-        """Return all frames to be sent now, and in how many seconds to ask again if there are none.
+        """Return the frames to be sent now, and in how many seconds to ask again if there are none.
 
         0.0 seconds means: not before the next `notify`. `now` is in seconds of any steady clock.
+        What is left because it was too much for one write is told by `has_more`.
         """
-        if not self._settled:
+        if not self.is_settled:
             return [], 0.0
         frames: list[Frame] = []
-        while self._queue:
-            waiting = self._queue.popleft()
+        while self._queue and len(frames) < FRAMES_AT_ONCE:
+            waiting = self._queue[0]
+            if not self._has_read_up_to(waiting, frames):
+                break
+            self._queue.popleft()
             self._bytes -= len(waiting.frame.data)
             self._pass(waiting, frames)
         log = self._log
-        if log is None or self.cursor == len(log.entries):
+        if self._queue or log is None or self.cursor == len(log.entries):
             return frames, 0.0
         if self.full and not frames:
             delay = self._full_delay(log, now)
@@ -125,21 +131,42 @@ class Subscriber:
         self._sent_at = now
         return frames, 0.0
 
+    @property
+    def generation_id(self) -> str | None:
+        """The generation in whose log this subscriber stands."""
+        return self._log.generation_id if self._log is not None else None
+
+    @property
+    def has_more(self) -> bool:
+        """Whether the last `take` left something that need not wait."""
+        behind = self._log is not None and self.cursor < len(self._log.entries) and not self.full
+        return self.is_settled and (bool(self._queue) or behind)
+
+    def _has_read_up_to(self, waiting: Waiting, frames: list[Frame]) -> bool:
+        """Read the log up to where a durable event was published; False if there is more."""
+        if self._log is None or waiting.log is not self._log:
+            return True
+        self._read(self._log, waiting.position, frames)
+        return self.cursor >= waiting.position
+
     def _pass(self, waiting: Waiting, frames: list[Frame]) -> None:
-        """Take one durable event: the log up to where it was published goes first."""
+        """Take one durable event."""
         event = waiting.event
-        if self._log is not None and waiting.log is self._log:
-            self._read(self._log, waiting.position, frames)
         frames.append(waiting.frame)
         if event.generation == "starts":
             self._log, self.cursor, self._sent_text = waiting.log, 0, 0
-        elif event.generation == "ends":
+        elif event.generation == "ends" and event.generation_id == self.generation_id:
             self._log = None
 
     def _read(self, log: Log, position: int, frames: list[Frame]) -> None:
         if position > self.cursor:
-            frames += log.frames(self.cursor, position, full=self.full)
-            self.cursor, self._sent_text = position, log.text_length
+            new, self.cursor = log.frames(self.cursor, position, full=self.full)
+            frames += new
+            self._sent_text = log.text_length
+
+    def answer(self, frame: Frame) -> None:
+        """Queue what is for this subscriber alone, behind the log as it is now."""
+        self.offer(Waiting(_PRIVATE, frame, self._log))
 
     def _full_delay(self, log: Log, now: float) -> float:
         """Return how long a frame with full_content still has to wait."""
@@ -154,8 +181,9 @@ class Subscriber:
         log = self._log
         if log is None or log.generation_id != generation_id:
             return False
-        self.cursor = after if 0 <= after <= len(log.entries) else 0
-        self._sent_text = 0
+        if after != self.cursor:
+            self.cursor = after if 0 <= after <= len(log.entries) else 0
+            self._sent_text = 0
         self.notify()
         return True
 

@@ -7,6 +7,7 @@ the same cursor.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -14,6 +15,10 @@ import msgspec
 from chatd.events import Batch, Entry, Event
 
 encode = msgspec.json.Encoder().encode
+
+CACHED = 8  # ranges; readers stand at few different places
+# More than this is not put into one write: the loop has others to serve.
+FRAMES_AT_ONCE = 256
 
 _TYPES = {
     "text": "ai_message_chunk",
@@ -59,12 +64,12 @@ class Log:
         self.is_ended = False
         self._parts: list[str] = []
         self._joined = ""
-        self._cache: dict[tuple[int, int, bool], list[Frame]] = {}
+        self._cache: dict[tuple[int, int, bool], tuple[list[Frame], int]] = {}
 
-    def extend(self, batch: Batch) -> bool:
-        """Append entries; return False for a batch that does not follow the last one."""
+    def extend(self, batch: Batch) -> None:
+        """Append entries; a batch that does not follow the last one is dropped."""
         if batch.prev != len(self.entries):
-            return False
+            return
         self._cache.clear()
         self.entries += batch.entries
         for entry in batch.entries:
@@ -72,42 +77,93 @@ class Log:
             if entry.kind == "text":
                 self._parts.append(entry.text)
                 self.text_length += len(entry.text)
-        return True
 
-    def frames(self, prev: int, seq: int, *, full: bool) -> list[Frame]:
-        """Return entries prev+1 to seq as frames, neighbours of one kind in one."""
-        frames = self._cache.get((prev, seq, full))
-        if frames is None:
-            frames = self._cache[prev, seq, full] = self._encode(prev, seq, full)
-        return frames
+    def frames(self, prev: int, seq: int, *, full: bool) -> tuple[list[Frame], int]:
+        """Return entries prev+1 to seq as frames, neighbours of one kind in one, and their end.
 
-    def _encode(self, prev: int, seq: int, full: bool) -> list[Frame]:
-        frames: list[Frame] = []
+        The end is before `seq` when there were too many frames for one write.
+        """
+        found = self._cache.get((prev, seq, full))
+        if found is None:
+            if len(self._cache) > CACHED:
+                self._cache.clear()
+            encode_range = self._encode_full if full else self._encode
+            found = self._cache[prev, seq, full] = encode_range(prev, seq)
+        return found
+
+    def _encode(self, prev: int, seq: int) -> tuple[list[Frame], int]:
+        frames = []
+        for kind, start, end in self._runs(prev, seq):
+            frames.append(self._frame(kind, start, end, self._text_of(start, end)))
+            if len(frames) == FRAMES_AT_ONCE:
+                return frames, end
+        return frames, seq
+
+    def _encode_full(self, prev: int, seq: int) -> tuple[list[Frame], int]:
+        """Encode for a reader that gets the whole text each time: once, behind all else.
+
+        A model that alternates between text and reasoning would cost the square of its reply.
+        """
+        runs = list(self._runs(prev, seq))
+        texts = [run for run in runs if run[0] == "text"]
+        if len(texts) > 1:
+            return self._encode_gathered(prev, seq, runs)
+        return [
+            self._frame(kind, start, end, self._text_of(start, end), full=True)
+            for kind, start, end in runs
+        ], seq
+
+    def _encode_gathered(
+        self, prev: int, seq: int, runs: list[tuple[str, int, int]]
+    ) -> tuple[list[Frame], int]:
+        """Encode reasoning as one frame, tool events each, and the text as one at the end.
+
+        The numbers in between are of no entry any more, but they ascend to the same end; who is cut
+        off among them gets what is missing with the next `full_content`.
+        """
+        gathered: dict[str, str] = {"reasoning": "", "text": ""}
+        tools = []
+        for kind, start, end in runs:
+            if kind in gathered:
+                gathered[kind] += self._text_of(start, end)
+            else:
+                tools.append((kind, self._text_of(start, end)))
+        pieces = [("reasoning", gathered["reasoning"])] if gathered["reasoning"] else []
+        pieces += [*tools, ("text", gathered["text"])]
+        last = len(pieces) - 1
+        return [
+            self._frame(
+                kind, prev + n, seq if n == last else prev + n + 1, text, full=True, upto=seq
+            )
+            for n, (kind, text) in enumerate(pieces)
+        ], seq
+
+    def _runs(self, prev: int, seq: int) -> Iterator[tuple[str, int, int]]:
+        """Yield (kind, prev, seq) of neighbours that make one frame."""
         entries = self.entries
         while prev < seq:
             end, kind = prev + 1, entries[prev].kind
-            mergeable = kind in ("text", "reasoning")
-            while mergeable and end < seq and entries[end].kind == kind:
-                end += 1
-            frames.append(self._frame(kind, prev, end, full))
+            if kind in ("text", "reasoning"):
+                while end < seq and entries[end].kind == kind:
+                    end += 1
+            yield kind, prev, end
             prev = end
-        return frames
 
-    def _frame(self, kind: str, prev: int, seq: int, full: bool) -> Frame:
-        entries = self.entries
+    def _text_of(self, prev: int, seq: int) -> str:
         if seq - prev == 1:
-            content = entries[prev].text
-        else:
-            content = "".join([entry.text for entry in entries[prev:seq]])
+            return self.entries[prev].text
+        return "".join([entry.text for entry in self.entries[prev:seq]])
+
+    def _frame(
+        self, kind: str, prev: int, seq: int, text: str, *, full: bool = False, upto: int = 0
+    ) -> Frame:
         event: dict[str, Any] = {"type": _TYPES[kind]}
-        if kind == "text":
-            event["content"] = content
-            if full:
-                event["full_content"] = self.text(seq)
-        elif kind == "reasoning":
-            event["content"] = content
+        if kind in ("text", "reasoning"):
+            event["content"] = text
+            if full and kind == "text":
+                event["full_content"] = self.text(upto or seq)
         else:
-            event |= msgspec.json.decode(content)
+            event |= msgspec.json.decode(text)
         event["generation_id"] = self.generation_id
         event["message_id"] = self.message_id
         event["prev"] = prev

@@ -8,6 +8,7 @@ durable event of this generation is published; nothing is published after the en
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +21,11 @@ from chatd.gathering import is_count, mended
 from chatd.provider import Chunk, Finish, Reasoning, Text, ToolCall
 from chatd.types import Message, Slot, Usage, now
 
+logger = logging.getLogger(__name__)
+
 Publish = Callable[..., None]
+
+UNWIND_WITHIN = 5.0  # seconds for a provider to end after it was cancelled
 
 
 class Run:
@@ -49,6 +54,8 @@ class Run:
         self._finish_reason: str | None = None
         self._seen_seq: int | None = None
         self._producer: asyncio.Task[None] | None = None
+        # Done when the producer does not end though it was cancelled: it is left behind then.
+        self.given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
     def seq(self) -> int:
@@ -64,7 +71,7 @@ class Run:
         """Take the task that `stop` and `interrupt` cancel, at once if they came before it."""
         self._producer = producer
         if self.is_stopping or self.interruption:
-            producer.cancel()
+            self._cancel()
 
     def stop(self, seen_seq: int | None = None) -> None:
         """End as stopped, cut after entry `seen_seq` if given. The first call counts."""
@@ -81,9 +88,17 @@ class Run:
     def _cancel(self) -> None:
         if self._producer is not None:
             self._producer.cancel()
+            asyncio.get_running_loop().call_later(UNWIND_WITHIN, self._give_up)
+
+    def _give_up(self) -> None:
+        if self._producer is not None and not self._producer.done():
+            logger.error("the provider of %s does not end when cancelled; left behind", self.id)
+            self.given_up.set_result(None)
 
     def add(self, chunk: Chunk | str) -> int:
         """Take one chunk; return the size of the reply up to now in bytes."""
+        if self.given_up.done():
+            return self.size  # it has ended without this
         if isinstance(chunk, str):
             text, entry = chunk, chunk
         elif isinstance(chunk, Text):
@@ -189,7 +204,8 @@ class Run:
 
     def _is_exhausted(self) -> bool:
         """Return whether the provider had come to its end before the stop reached it."""
-        return self._producer is not None and not self._producer.cancelled()
+        producer = self._producer
+        return producer is not None and producer.done() and not producer.cancelled()
 
 
 def error_value(error: ChatdError) -> dict[str, Any]:

@@ -135,11 +135,14 @@ async def _say_where(app: App, port: int) -> None:
 
 
 async def _stop(app: App, server: HTTPServer, keeper: Keeper) -> None:
-    """Stop listening, refuse new turns, let running ones end, then close the sockets."""
+    """Refuse new turns, let running ones end, then stop listening and close the sockets.
+
+    Until then others can read, stop their turns, and learn from /readyz that we stop.
+    """
     logger.info("stopping: %d generations run", app.generations.running())
-    server.stop()
     app.close_turns()
     await app.generations.aclose(app.config.server.shutdown_grace)
+    server.stop()
     await keeper.aclose(1012, "server stopping")
     await server.close_all_connections()
     logger.info("stopped")

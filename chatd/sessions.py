@@ -64,6 +64,9 @@ class Sessions:
         if changes.get("is_active") is False:
             await self._stop_running(user, session_id, version)
         session = await self._store.update_session(user.id, session_id, changes, version=version)
+        if not session.is_active:
+            # A turn may have begun since; no other can now.
+            await self._stop_running(user, session_id, None)
         kind = "session_deleted" if changes.get("is_active") is False else "session_updated"
         self._tell_all(user.id, kind, session)
         return session
@@ -79,21 +82,22 @@ class Sessions:
     async def purge(self, user: User, session_id: str, version: int | None = None) -> None:
         """Stop a running generation, then erase the session and its messages."""
         session = await self._store.get_session(user.id, session_id)
-        while True:
-            await self._stop_running(user, session_id, version)
+        while await self._stop_running(user, session_id, version):
             try:
                 await self._store.purge_session(user.id, session_id, version=version)
                 break
             except GenerationRunning:
                 continue  # another turn came in between
+        else:
+            raise GenerationRunning("A turn of this session is being mended; try again soon.")
         self._tell_all(user.id, "session_deleted", session.replace(is_active=False))
 
-    async def _stop_running(self, user: User, session_id: str, version: int | None) -> None:
+    async def _stop_running(self, user: User, session_id: str, version: int | None) -> bool:
+        """Stop what runs in a session; return False if something does that we cannot stop."""
         head = await self._store.get_head(user.id, session_id)
         if version is not None and head.session.version != version:
-            return  # the change itself will fail; nothing must be stopped for it
-        if head.slot is not None:
-            await self._generations.stop(head.slot.generation_id)
+            return True  # the change itself will fail; nothing must be stopped for it
+        return head.slot is None or await self._generations.stop(head.slot.generation_id)
 
     def _tell_owner(self, user_id: str, kind: str, session: Session) -> None:
         self._broker.publish(f"user:{user_id}", Event(type=kind, payload={"session": session}))

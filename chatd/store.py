@@ -94,8 +94,11 @@ class Store(abc.ABC):
         """Return an unexpired token (never a ticket) and its user, if that account is active."""
 
     @abc.abstractmethod
-    async def take_ticket(self, digest: str, kind: str) -> User | None:
-        """Use up an unexpired ticket: of all callers only one gets its user."""
+    async def take_ticket(self, digest: str, kind: str) -> tuple[Token, User] | None:
+        """Use up an unexpired ticket: of all callers only one gets it, with its user.
+
+        That account is active.
+        """
 
     @abc.abstractmethod
     async def list_tokens(self) -> list[tuple[Token, User]]:

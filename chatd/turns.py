@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
 
 from chatd.announcements import typing_event, user_message_event
 from chatd.broker import Broker
@@ -16,8 +15,8 @@ from chatd.catalog import Models
 from chatd.errors import (
     ChatdError,
     Conflict,
-    GenerationInterrupted,
     GenerationRunning,
+    ModelUnavailable,
     ShuttingDown,
     StoreUnavailable,
 )
@@ -25,10 +24,10 @@ from chatd.events import Event
 from chatd.failpoints import failpoint
 from chatd.generations import LEASE, Generations
 from chatd.limits import TurnLimits
-from chatd.provider import Prompt, PromptMessage, Provider
+from chatd.prompts import Prompts
 from chatd.run import Run
 from chatd.store import Store
-from chatd.types import Head, Message, Model, Session, Slot, Turn, User, Value, new_id, now
+from chatd.types import Head, Message, Model, Slot, Turn, User, Value, new_id, now
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +43,11 @@ class Sent(Value, frozen=True, kw_only=True):
     run: Run | None = None
     answer: Message | None = None
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """The session's id and the client_id of the send."""
+        return self.user_message.session_id, self.user_message.client_id or ""
+
 
 class Turns:
     """The turns of all users."""
@@ -56,8 +60,7 @@ class Turns:
         models: Models,
         *,
         limits: TurnLimits,
-        llm: Any,
-        prompt_chars: int,
+        prompts: Prompts,
         node: str,
         boot: str,
     ) -> None:
@@ -66,8 +69,7 @@ class Turns:
         self._generations = generations
         self._models = models
         self._limits = limits
-        self._llm = llm
-        self._prompt_chars = prompt_chars
+        self._prompts = prompts
         self._node, self._boot = node, boot
         self._is_closing = False
 
@@ -88,6 +90,18 @@ class Turns:
         if first is not None:
             return first
         await self._check_limits(user, session_id)
+        try:
+            return await self._try(user, session_id, text, client_id)
+        except ModelUnavailable:
+            # The session is free while the providers are asked: that may take seconds.
+            if not await self._models.learn():
+                raise
+        if self._is_closing:
+            raise ShuttingDown
+        return await self._try(user, session_id, text, client_id)
+
+    async def _try(self, user: User, session_id: str, text: str, client_id: str | None) -> Sent:
+        """Take the slot and begin, or return the first send of this client_id."""
         while True:
             run = self._new_run(user, session_id, client_id)
             try:
@@ -132,7 +146,7 @@ class Turns:
         failpoint("after_messages")
         run.begin(stored[:-1], stored[-1])
         self._announce(user, run)
-        self._generations.start(run, lambda run: self._prompt(user, head.session, resolved))
+        self._generations.start(run, lambda run: self._prompts.make(user, head.session, *resolved))
         return Sent(user_message=stored[0], generation_id=run.id, run=run)
 
     async def _give_back(self, run: Run) -> None:
@@ -165,8 +179,6 @@ class Turns:
             raise Conflict("This client_id has been used for something else.")
         generation_id = message.generation_id or ""
         run = self._generations.get(generation_id)
-        if answer is not None and answer.status == "streaming" and run is None:
-            answer = None
         return Sent(
             user_message=message,
             generation_id=generation_id,
@@ -219,27 +231,14 @@ class Turns:
         self._generations.reserve(run)
         return run
 
-    async def _prompt(
-        self, user: User, session: Session, resolved: tuple[Provider, Model]
-    ) -> tuple[Provider, Prompt]:
-        provider, model = resolved
-        room = max(0, self._prompt_chars - len(session.system_prompt))
-        messages = await self._store.history(user.id, session.id, max_chars=room)
-        if session.system_prompt:
-            messages.insert(0, PromptMessage(role="system", content=session.system_prompt))
-        settings = {
-            "temperature": self._llm.temperature,
-            "max_tokens": self._llm.max_tokens,
-            "options": {},
-        } | {k: v for k, v in session.settings.items() if k != "enable_tools"}
-        return provider, Prompt(model=model.name, messages=tuple(messages), settings=settings)
-
     async def stop(
         self,
         user: User,
         session_id: str,
         generation_id: str | None = None,
         seen_seq: int | None = None,
+        *,
+        may_wait: bool = True,
     ) -> bool:
         """Stop the session's running generation; return whether one was running.
 
@@ -248,15 +247,19 @@ class Turns:
         slot = (await self._store.get_head(user.id, session_id)).slot
         if slot is None or generation_id not in (None, slot.generation_id):
             return False
-        return await self._generations.stop(slot.generation_id, seen_seq)
+        return await self._generations.stop(slot.generation_id, seen_seq, may_wait=may_wait)
 
-    async def wait(self, sent: Sent) -> Message:
+    async def wait(self, user: User, sent: Sent) -> Message:
         """Return the answer to a send when its generation has ended."""
         if sent.run is not None:
             return await asyncio.shield(sent.run.ended)
-        if sent.answer is None:
-            raise GenerationInterrupted
-        return sent.answer
+        answer = sent.answer
+        while answer is None or answer.status == "streaming":
+            # Of a process that died, or of another node: it ends with its lease at the latest.
+            await asyncio.sleep(OTHER_NODE_POLL)
+            turn = await self._store.find_turn(user.id, *sent.key)
+            answer = turn.answer if turn else None
+        return answer
 
 
 def _new_messages(run: Run, head: Head, model: Model, text: str) -> list[Message]:

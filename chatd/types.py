@@ -80,13 +80,17 @@ class Account(Value, frozen=True, kw_only=True):
 
 
 class Token(Value, frozen=True, kw_only=True):
-    """A credential the core issued; the secret itself is never stored, only its SHA-256."""
+    """A credential the core issued; the secret itself is never stored, only its SHA-256.
+
+    `asked_by` is of a ws_ticket: the digest of the token it was asked with.
+    """
 
     id: str
     user_id: str
     digest: str
     kind: Literal["token", "sign_in_ticket", "ws_ticket"] = "token"
     label: str = ""
+    asked_by: str = ""
     created_at: dt.datetime
     expires_at: dt.datetime | None = None
 

@@ -64,6 +64,7 @@ def make_application(app: App, keeper: Keeper) -> Application:
         default_handler_args=shared,
         log_function=log_request if server.access_log else _log_nothing,
         allowed_origins=server.allowed_origins,
+        keeper=keeper,
         websocket_max_message_size=app.config.limits.frame_bytes * FRAME_FACTOR or 2**62,
         websocket_ping_interval=0,  # the keeper pings
     )

@@ -1,10 +1,11 @@
-"""A chatd for tests: real sockets on a free port, a real store, a provider that says what it is told."""
+"""A chatd for tests: real sockets, a real store, a provider that says what it is told."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -132,12 +133,22 @@ class Client:
         results: list[dict[str, Any]] = page["results"]
         return results
 
+    def _slow_socket(self, receive_buffer: int) -> socket.socket:
+        """Return a connection that takes so many bytes before somebody reads them."""
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        sock.connect(("127.0.0.1", int(self.chat.url.rpartition(":")[2])))
+        return sock
+
     @contextlib.asynccontextmanager
-    async def socket(self, path: str, greet: bool = True, **query: Any) -> AsyncIterator[Socket]:
+    async def socket(
+        self, path: str, greet: bool = True, receive_buffer: int = 0, **query: Any
+    ) -> AsyncIterator[Socket]:
         """Open a socket; `path` is `session/<id>` or `sessions`. Its greeting has been read."""
         params = httpx.QueryParams({"token": self.token} | query)
         url = f"{self.chat.url.replace('http', 'ws')}/ws/ai-chat/{path}/?{params}"
-        async with connect(url, max_size=None) as connection:
+        sock = self._slow_socket(receive_buffer) if receive_buffer else None
+        async with connect(url, max_size=None, sock=sock) as connection:
             socket = Socket(connection)
             if greet:
                 assert (await socket.receive())["type"] == "connection_established"

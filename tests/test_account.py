@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,7 @@ async def test_a_ticket_for_a_socket(tmp_path: Path) -> None:
         alice = await chat.client("alice")
         answer = await alice.call("POST", "/ws_ticket/")
         assert answer.keys() == {"ticket", "expires_at"}
+        assert re.fullmatch(r"chatd_[\w-]{43}", answer["ticket"])  # random, and nothing else
         assert 25 < seconds_until(answer["expires_at"]) <= 30
         nobody, query = chat.anonymous(), {"ticket": answer["ticket"]}
         async with nobody.socket("sessions", **query) as socket:

@@ -41,6 +41,8 @@ async def test_wrong_content_type(tmp_path: Path) -> None:
 async def test_right_content_type(tmp_path: Path) -> None:
     """JSON may say its charset, in any case; a body that is not there needs no type."""
     right = (
+        "application/json; charset=utf-8;",
+        "application/json;v=1",
         "application/json",
         "application/json; charset=utf-8",
         'Application/JSON;charset="UTF-8"',

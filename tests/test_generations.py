@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from harness import Client, Script, Socket, chatting
@@ -207,3 +208,49 @@ async def test_numbers_no_store_can_keep(tmp_path: Path) -> None:
         alice = await chat.client("alice")
         answer = await alice.send(await alice.new_session())
     assert (answer["ai_message"]["content"], answer["ai_message"]["usage"]) == ("hi", None)
+
+
+class Stubborn(Script):
+    """A provider that does not end when it is cancelled."""
+
+    async def stream(self, prompt: chatd.Prompt) -> AsyncGenerator[chatd.Chunk | str, None]:
+        """Say something, then hold on to it."""
+        try:
+            yield "one"
+            await asyncio.Event().wait()
+        finally:
+            await self.go.wait()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = asyncio.Event()
+
+
+async def test_a_provider_that_does_not_end(tmp_path: Path) -> None:
+    """A stop is carried out in a few seconds even if the provider does not let go."""
+    provider = Stubborn()
+    async with chatting(tmp_path, provider) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session()
+        async with alice.socket(f"session/{session_id}") as socket:
+            await _begin(alice, socket)
+            await socket.send("stop_generation")
+            await socket.send("ping", t=1)
+            assert (await socket.receive())["type"] == "pong"
+            end = (await socket.until("ai_message_complete"))[-1]
+        provider.go.set()
+    assert (end["message"]["status"], end["message"]["content"]) == ("stopped", "one")
+
+
+async def test_a_delete_ends_a_turn_that_began_beside_it(tmp_path: Path) -> None:
+    """After a delete nothing runs in the session, also when a send raced it."""
+    async with chatting(tmp_path, Script(*[[asyncio.Event()]] * 30)) as chat:
+        alice = await chat.client("alice")
+        for _ in range(30):
+            session_id = await alice.new_session()
+            path = f"/sessions/{session_id}"
+            sending = asyncio.create_task(chat.app.turns.send(alice.user, session_id, "hi"))
+            await alice.call("DELETE", f"{path}/", 204)
+            await asyncio.wait({sending})
+            sending.exception()
+            assert (await chat.app.sessions.head(alice.user, session_id)).slot is None

@@ -23,7 +23,7 @@ LAYERS = """
     settings environment config limits node
     sse transport instances pool gathering upstream hub broker
     plugins stores
-    run recovery generations
+    run recovery generations prompts
     accounts catalog turns sessions
     app
     handlers

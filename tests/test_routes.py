@@ -8,6 +8,7 @@ import pytest
 from harness import API, Script, chatting
 from routes import (
     ALL_METHODS,
+    HANDSHAKE,
     WITH_BODY,
     administrator,
     api_routes,
@@ -228,7 +229,7 @@ async def test_an_exception_stays_inside(tmp_path: Path, caplog: pytest.LogCaptu
             if route.is_public:
                 continue
             for method in sorted(route.methods):
-                upgrade = {"Upgrade": "websocket"} if route.path.startswith("/ws/") else {}
+                upgrade = HANDSHAKE if route.path.startswith("/ws/") else {}
                 body = {"a": "b" * 200_000} if method in WITH_BODY else None
                 answer = await http.request(
                     method, route.at(), headers=headers | upgrade, json=body
@@ -238,3 +239,16 @@ async def test_an_exception_stays_inside(tmp_path: Path, caplog: pytest.LogCaptu
                 assert "ValueError" not in answer.text
                 assert problem["request_id"] == answer.headers["X-Request-Id"]
                 assert problem["request_id"] in caplog.text
+
+
+async def test_what_is_no_handshake(tmp_path: Path) -> None:
+    """A socket's path answers what is no WebSocket handshake with a problem, never with text."""
+    async with chatting(tmp_path, Script()) as chat:
+        alice = await chat.client("alice")
+        url = f"/ws/ai-chat/sessions/?token={alice.token}"
+        for missing in HANDSHAKE:
+            for value in (None, "x"):
+                headers = {name: text for name, text in HANDSHAKE.items() if name != missing}
+                headers |= {missing: value} if value else {}
+                if (missing, value) != ("Sec-WebSocket-Key", "x"):
+                    check_problem(await alice.http.get(url, headers=headers), 400, "bad_request")

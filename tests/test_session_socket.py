@@ -106,6 +106,38 @@ async def test_since_during_a_generation(tmp_path: Path) -> None:
     assert kinds.count("ai_message_complete") == 1
 
 
+async def test_a_replay_larger_than_the_network_takes(tmp_path: Path) -> None:
+    """A slow reader gets every row of a large replay, in order, before what came meanwhile."""
+    go = asyncio.Event()
+    replies = [["x" * 9000]] * 40
+    async with chatting(tmp_path, Script(*replies, ["now", go])) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session()
+        for number in range(40):
+            await alice.send(session_id, f"{number} " + "y" * 9000)
+        async with alice.socket(f"session/{session_id}") as first:
+            await first.send("send_message", message="hi")
+            await first.until("ai_message_chunk")
+            path = f"session/{session_id}"
+            async with alice.socket(path, receive_buffer=4096, since=0) as socket:
+                events = await socket.until("ai_message_chunk")
+                go.set()
+    messages = [event["message"] for event in events[:-2]]
+    assert [message["seq"] for message in messages] == list(range(1, 82))
+    assert [event["type"] for event in events[-2:]] == ["ai_typing", "ai_message_chunk"]
+
+
+async def test_a_replay_of_too_much(tmp_path: Path) -> None:
+    """More text than a replay may hold means: load it again, page by page."""
+    async with chatting(tmp_path, Script(*[["x" * 99_000]] * 11)) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session()
+        for _ in range(11):
+            await alice.send(session_id)
+        async with alice.socket(f"session/{session_id}", greet=False, since=0) as socket:
+            assert (await socket.receive())["reload"] is True
+
+
 async def test_an_impossible_since(tmp_path: Path) -> None:
     """A revision above the head, or another epoch, means: load everything again."""
     async with chatting(tmp_path, Script()) as chat:

@@ -279,14 +279,39 @@ async def test_a_failed_generation_over_rest(tmp_path: Path) -> None:
 
 
 async def test_a_bug_in_a_provider_shows_nothing(tmp_path: Path) -> None:
-    """An unexpected exception ends the turn as an internal error without its text."""
+    """An unexpected exception ends the turn as the provider's error, without its text."""
     async with chatting(tmp_path, Script([RuntimeError("secret detail")])) as chat:
         alice = await chat.client("alice")
         session_id = await alice.new_session()
         async with alice.socket(f"session/{session_id}") as socket:
             await socket.send("send_message", message="hi")
             error = (await socket.until("error"))[-1]
-    assert error["code"] == "internal"
+    assert error["code"] == "provider_error"
     assert "secret" not in str(error)
     assert error["ai_message"]["status"] == "error"
     assert error["generation_id"] == error["ai_message"]["generation_id"]
+
+
+class Silent(Script):
+    """A provider that does not say what models it has."""
+
+    async def models(self) -> list[chatd.ModelInfo]:
+        """Never return."""
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_asking_for_a_model_holds_nothing_up(tmp_path: Path) -> None:
+    """While a provider is asked for a model that nobody knows, its session and socket are free."""
+    async with chatting(tmp_path, Silent(["hi"])) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session(model="unknown")
+        async with alice.socket(f"session/{session_id}") as socket:
+            await socket.send("send_message", message="hi", client_id="c1")
+            await socket.send("ping", t=1)
+            assert (await socket.receive())["type"] == "pong"
+            assert await alice.call("POST", f"/sessions/{session_id}/stop/") == {"stopped": False}
+            await alice.call("PATCH", f"/sessions/{session_id}/", json={"model": "script/model"})
+            events = await socket.until("ai_message_complete")
+    kinds = [event["type"] for event in events]
+    assert kinds[:3] == ["session_updated", "user_message", "ai_typing"]

@@ -33,10 +33,10 @@ class SignInHandler(BaseHandler):
         credentials = self.body(self.app.shapes.credentials)
         ticket = credentials.get("ticket")
         if isinstance(ticket, str):
-            digest = digest_token(ticket)
-            user = await self.app.store.take_ticket(digest, "sign_in_ticket")
-            if user is None:
+            taken = await self.app.store.take_ticket(digest_token(ticket), "sign_in_ticket")
+            if taken is None:
                 raise Unauthenticated("This ticket has been used, or is too old.")
+            user = taken[1]
         else:
             user = await self.app.sign_in(credentials)
         lifetime = self.app.config.tokens.lifetime

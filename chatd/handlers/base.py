@@ -89,7 +89,7 @@ class BaseHandler(RequestHandler):
         try:
             await self.admit()
         except Exception as exc:
-            if not self._has_body() or "Expect" in self.request.headers:
+            if "Expect" in self.request.headers:
                 raise
             self.log_exception(type(exc), exc, exc.__traceback__)
             self._refuse(as_chatd_error(exc))
@@ -105,10 +105,6 @@ class BaseHandler(RequestHandler):
             raise self._too_large()
         if not self.is_public:
             self.user = await self.app.authenticate(read_request(self))
-
-    def _has_body(self) -> bool:
-        headers = self.request.headers
-        return "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0"
 
     def _refuse(self, error: ChatdError) -> None:
         """Answer now, but read on: a connection closed before that takes the answer with it."""
@@ -142,9 +138,7 @@ class BaseHandler(RequestHandler):
         if not self._received:
             return load(schema, {})
         headers = self.request.headers
-        content_type, _, parameters = headers.get("Content-Type", "").lower().partition(";")
-        charset = parameters.replace('"', "").strip()
-        if content_type.strip() != "application/json" or charset not in ("", "charset=utf-8"):
+        if not _is_json(headers.get("Content-Type", "")):
             raise UnsupportedMediaType
         if headers.get("Content-Encoding", "identity").lower() != "identity":
             raise UnsupportedMediaType("The body must not be compressed.")
@@ -245,10 +239,6 @@ class BaseHandler(RequestHandler):
         """Return nothing: an ETag here is a version, not a hash of the answer."""
         return None
 
-    def check_etag_header(self) -> bool:
-        """Never answer 304: a session's counters change without its version."""
-        return False
-
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer with a problem (RFC 9457). Nothing of an unexpected exception gets out."""
         exc_info = kwargs.get("exc_info")
@@ -262,6 +252,13 @@ class BaseHandler(RequestHandler):
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Log what is our fault."""
         log_failure(self, self.request_id, (typ, value, tb))
+
+
+def _is_json(content_type: str) -> bool:
+    """Return whether a content type says JSON, and in UTF-8 if it says in what."""
+    kind, *parameters = [part.strip() for part in content_type.lower().split(";")]
+    charsets = [part[8:].strip('"') for part in parameters if part.startswith("charset=")]
+    return kind == "application/json" and set(charsets) <= {"utf-8", "utf8"}
 
 
 def _do_nothing(*args: str) -> None:

@@ -1,4 +1,4 @@
-"""The open sockets of this process: how many there may be, and which of them still live.
+"""The open sockets and streams of this process: how many there may be, and which still live.
 
 One timer for all of them: Tornado's own ping costs a timer and 1.7 KiB a socket, and closes a dead
 peer with 1000, which tells it to stop.
@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter, deque
 from typing import TYPE_CHECKING
 
+from chatd.errors import ChatdError
 from chatd.types import User
 
 if TYPE_CHECKING:
     from chatd.handlers.sockets import Socket
+    from chatd.handlers.stream import EventStream
 
 logger = logging.getLogger(__name__)
 
@@ -22,28 +25,34 @@ SWEEP_EVERY = 2.5
 PING_EVERY = 25.0
 PONG_WITHIN = 20.0
 CHECK_RIGHTS_EVERY = 30.0
+CHECK_RIGHTS_WITHIN = 10.0
+CHECKS_AT_ONCE = 16
 STALLED_AFTER = 20.0
 CLOSE_WITHIN = 5.0
 
 
 class Keeper:
-    """All open sockets."""
+    """All open sockets and streams."""
 
     def __init__(self, *, most: int, most_per_user: int) -> None:
         self._most, self._most_per_user = most, most_per_user
         self._sockets: set[Socket] = set()
-        self._of_user: dict[str, int] = {}
+        self._streams: set[EventStream] = set()
+        self._of_user: Counter[str] = Counter()
+        self._due: deque[Socket] = deque()  # whose rights are to be checked
+        self._checkers: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.Task[None] | None = None
         self._is_empty: asyncio.Event | None = None
 
     def open(self) -> None:
-        """Begin to look after sockets."""
+        """Begin to look after sockets and streams."""
         self._sweeper = asyncio.create_task(self._sweep_forever(), name="socket sweeper")
 
     async def aclose(self, code: int, reason: str) -> None:
         """Close all sockets and wait for them, for a few seconds at most."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        for task in (self._sweeper, *self._checkers):
+            if task is not None:
+                task.cancel()
         for socket in tuple(self._sockets):
             socket.close(code, reason)
         if self._sockets:
@@ -53,39 +62,63 @@ class Keeper:
                     await self._is_empty.wait()
 
     def admits(self, user: User) -> bool:
-        """Return whether one more socket of a user may open."""
-        if self._most and len(self._sockets) >= self._most:
+        """Return whether one more socket or stream of a user may open."""
+        if self._most and len(self._sockets) + len(self._streams) >= self._most:
             return False
-        return not self._most_per_user or self._of_user.get(user.id, 0) < self._most_per_user
+        return not self._most_per_user or self._of_user[user.id] < self._most_per_user
 
     def add(self, socket: Socket) -> None:
         """Look after a socket from now on."""
         self._sockets.add(socket)
-        self._of_user[socket.user.id] = self._of_user.get(socket.user.id, 0) + 1
+        self._of_user[socket.user.id] += 1
 
     def discard(self, socket: Socket) -> None:
         """Look no longer after a socket; one that is not there is fine."""
         if socket in self._sockets:
             self._sockets.remove(socket)
-            left = self._of_user[socket.user.id] - 1
-            if left:
-                self._of_user[socket.user.id] = left
-            else:
-                del self._of_user[socket.user.id]
+            self._forget(socket.user)
             if not self._sockets and self._is_empty is not None:
                 self._is_empty.set()
+
+    def add_stream(self, stream: EventStream) -> None:
+        """Look after a stream from now on."""
+        self._streams.add(stream)
+        self._of_user[stream.user.id] += 1
+
+    def discard_stream(self, stream: EventStream) -> None:
+        """Look no longer after a stream."""
+        self._streams.discard(stream)
+        self._forget(stream.user)
+
+    def _forget(self, user: User) -> None:
+        self._of_user[user.id] -= 1
+        if not self._of_user[user.id]:
+            del self._of_user[user.id]
 
     async def _sweep_forever(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_EVERY)
-            now = asyncio.get_running_loop().time()
-            for socket in tuple(self._sockets):
-                try:
-                    await self._look_at(socket, now)
-                except Exception:
-                    logger.exception("socket %s could not be swept", socket.request_id)
+            self.sweep(asyncio.get_running_loop().time())
 
-    async def _look_at(self, socket: Socket, now: float) -> None:
+    def sweep(self, now: float) -> None:
+        """Look at everybody: end what is dead or stalled, ping, and begin to check rights.
+
+        Waits for nothing: one who cannot be checked keeps nobody else from a ping.
+        """
+        for socket in tuple(self._sockets):
+            try:
+                self._look_at(socket, now)
+            except Exception:
+                logger.exception("socket %s could not be swept", socket.request_id)
+        for stream in tuple(self._streams):
+            if stream.is_stalled(now, STALLED_AFTER):
+                stream.abort()
+        for _ in range(min(len(self._due), CHECKS_AT_ONCE - len(self._checkers))):
+            task = asyncio.create_task(self._check_due(), name="rights of sockets")
+            self._checkers.add(task)
+            task.add_done_callback(self._checkers.discard)
+
+    def _look_at(self, socket: Socket, now: float) -> None:
         if now - socket.heard_at > PING_EVERY + PONG_WITHIN:
             socket.abort()  # a close handshake would wait for the dead
         elif socket.writer.is_stalled(now, STALLED_AFTER):
@@ -95,4 +128,21 @@ class Keeper:
             socket.send_ping()
         if now - socket.checked_at >= CHECK_RIGHTS_EVERY:
             socket.checked_at = now
-            await socket.check_rights()
+            self._due.append(socket)
+
+    async def _check_due(self) -> None:
+        while self._due:
+            socket = self._due.popleft()
+            if socket in self._sockets:
+                await self._check(socket)
+
+    async def _check(self, socket: Socket) -> None:
+        try:
+            async with asyncio.timeout(CHECK_RIGHTS_WITHIN):
+                await socket.check_rights()
+        except TimeoutError:
+            logger.warning("%s: rights not checked: took too long", socket.request_id)
+        except ChatdError as exc:
+            logger.warning("%s: rights not checked: %s", socket.request_id, exc)
+        except Exception:
+            logger.exception("%s: rights not checked", socket.request_id)

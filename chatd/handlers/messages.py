@@ -54,7 +54,7 @@ class TurnHandler(BaseHandler):
         if "respond-async" in self.request.headers.get("Prefer", ""):
             self._accept(session_id, sent)
         else:
-            self._finish(sent, await self.app.turns.wait(sent))
+            self._finish(sent, await self.app.turns.wait(self.user, sent))
 
     async def _send(self, session_id: str, fields: dict[str, Any]) -> Sent:
         return await self.app.turns.send(
@@ -113,7 +113,7 @@ class StreamHandler(BaseHandler):
     async def get(self, session_id: str) -> None:
         """Send the rest of a generation, or 204 when there is nothing to wait for."""
         generation_id, _, mark = self.request.headers.get("Last-Event-ID", "").partition(":")
-        head = await self.app.sessions.head(self.user, session_id)
+        await self.app.sessions.get(self.user, session_id)  # raises for another's
         stream = EventStream(self, session_id)
         try:
             running = stream.running
@@ -122,7 +122,6 @@ class StreamHandler(BaseHandler):
             elif generation_id and mark != "end":
                 await stream.end(await self._ended(session_id, generation_id))
             else:
-                del head
                 self.set_status(204)
         finally:
             stream.close()

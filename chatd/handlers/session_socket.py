@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, ClassVar
 
+from tornado.websocket import WebSocketClosedError
+
 from chatd.announcements import end_event, replay_event, user_message_event
 from chatd.errors import NotFound
 from chatd.events import Event
@@ -14,6 +16,8 @@ from chatd.turns import Sent
 from chatd.types import Head, Message
 
 REPLAY_AT_MOST = 200
+REPLAY_CHARS = 1024 * 1024
+PATIENCE = 1.0  # seconds that the next event of a client waits for its send
 TYPING_FOR = 5.0
 TYPING_PER_SECOND = 5
 
@@ -29,6 +33,7 @@ class SessionSocket(Socket):
         "stop_generation": "stop_generation",
         "resume": "resume",
     }
+    _last_send: asyncio.Task[None] | None = None
     _typed_at: tuple[float, ...] = ()
     _typing_timer: asyncio.TimerHandle | None = None
 
@@ -69,7 +74,8 @@ class SessionSocket(Socket):
             self.user.id, self.session_id, since=since, limit=REPLAY_AT_MOST
         )
         missed = [m for m in page.results if m.revision <= head.revision]
-        return ([], True) if page.more_after else (missed, False)
+        is_much = page.more_after or sum(len(m.content) for m in missed) > REPLAY_CHARS
+        return ([], True) if is_much else (missed, False)
 
     def _greet(self, head: Head, generation_id: str | None, must_reload: bool) -> None:
         log = self.app.hub.running(self.session_id)
@@ -94,15 +100,35 @@ class SessionSocket(Socket):
         self.send_now(Event(type="connection_established", payload=payload))
 
     async def send_message(self, message: str, client_id: str | None) -> None:
-        """Send; the events come through the room, to this socket as to all others."""
+        """Send; the events come through the room, to this socket as to all others.
+
+        While a provider is asked what models it has, this goes on behind, and the socket is read.
+        """
+        task = asyncio.create_task(self._send_after(self._last_send, message, client_id))
+        self._last_send = task
+        await asyncio.wait({task}, timeout=PATIENCE)
+        if task.done():
+            return task.result()
+        task.add_done_callback(lambda task: self._answer_late(task, client_id))
+
+    async def _send_after(
+        self, previous: asyncio.Task[None] | None, message: str, client_id: str | None
+    ) -> None:
+        if previous is not None and not previous.done():
+            await asyncio.wait({previous})
         sent = await self.app.turns.send(self.user, self.session_id, message, client_id)
         if sent.is_duplicate:
             self._repeat(sent)
 
+    def _answer_late(self, task: asyncio.Task[None], client_id: str | None) -> None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception) and not isinstance(error, WebSocketClosedError):
+            self.answer_error(error, client_id)
+
     def _repeat(self, sent: Sent) -> None:
         """Answer a repeated send with what the first one led to."""
         self.send_now(user_message_event(sent.user_message, duplicate=True))
-        if sent.answer is not None:
+        if sent.answer is not None and _has_ended(sent.answer):
             self.send_now(end_event(sent.answer))
 
     def typing(self) -> None:
@@ -149,13 +175,18 @@ class SessionSocket(Socket):
         self.send_now(Event(type="pong", payload=payload))
 
     async def stop_generation(self, generation_id: str | None, seen_seq: int | None) -> None:
-        """Stop what runs; if nothing does, nothing happens."""
-        await self.app.turns.stop(self.user, self.session_id, generation_id, seen_seq)
+        """Stop what runs; if nothing does, nothing happens. Its end comes through the room."""
+        await self.app.turns.stop(
+            self.user, self.session_id, generation_id, seen_seq, may_wait=False
+        )
 
     async def resume(self, generation_id: str, after_seq: int) -> None:
         """Send the rest of a running generation's log, or the end of an ended one."""
         if self.subscriber.rewind(generation_id, after_seq):
             return
+        log = self.app.hub.running(self.session_id)
+        if log is not None and log.generation_id == generation_id:
+            return  # its start is still queued, and all of it comes behind that
         message = await self.app.store.get_message(self.user.id, self.session_id, generation_id)
         if message.role != "assistant" or not _has_ended(message):
             raise NotFound("There is no such generation.")
@@ -169,7 +200,7 @@ class SessionSocket(Socket):
 
     def sent(self, frames: list[Frame]) -> None:
         """Close behind the event that says the session is gone."""
-        if frames[-1].type == "session_deleted":
+        if any(frame.type == "session_deleted" for frame in frames):
             self.close(4504, "session deleted")
 
     def on_close(self) -> None:

@@ -72,22 +72,32 @@ class Socket(WebSocketHandler):
             raise Forbidden("Pages of this origin may not use this server.")
         if self.request.method != "GET":
             return  # it is refused when its body has been read
-        if self.request.headers.get("Upgrade", "").lower() != "websocket":
+        if not self._is_upgrade():
             raise BadRequest("This is a WebSocket: it takes an Upgrade only.")
         try:
             self.user = await self._authenticate()
         except ChatdError as exc:
             self._refusal = exc
 
+    def _is_upgrade(self) -> bool:
+        """Return whether this is a handshake; Tornado would answer any other in plain text."""
+        headers = self.request.headers
+        return (
+            headers.get("Upgrade", "").lower() == "websocket"
+            and "upgrade" in headers.get("Connection", "").lower()
+            and headers.get("Sec-WebSocket-Version") in ("7", "8", "13")
+            and "Sec-WebSocket-Key" in headers
+        )
+
     async def _authenticate(self) -> User:
         request = read_request(self)
         ticket = request.query.get("ticket")
         if ticket:
-            user = await self.app.store.take_ticket(digest_token(ticket), "ws_ticket")
-            if user is None:
+            taken = await self.app.store.take_ticket(digest_token(ticket), "ws_ticket")
+            if taken is None:
                 raise Unauthenticated("This ticket has been used, or is too old.")
-            self._ticket_of = ticket.partition(".")[2]
-            return user
+            self._ticket_of = taken[0].asked_by
+            return taken[1]
         token = socket_token(request)
         headers = {k: v for k, v in request.headers.items() if k not in NOISE}
         self.credentials = request.replace(token=token, headers=headers)
@@ -120,6 +130,8 @@ class Socket(WebSocketHandler):
             self.subscriber.full = self.get_query_argument("chunks", "full") != "delta"
             await self.join(*args)
             logger.info("%s opened by %s: %s", self.request_id, self.user.name, self.request.path)
+        except WebSocketClosedError:
+            self._leave()  # the client has gone while it was let in
         except Exception as exc:
             # `on_close` is not called for what fails here.
             self._leave()
@@ -134,6 +146,8 @@ class Socket(WebSocketHandler):
         error = as_chatd_error(exc)
         if error.status >= 500 and not isinstance(exc, ChatdError):
             logger.error("%s failed to open", self.request_id, exc_info=exc)
+        else:
+            logger.info("%s refused: %s", self.request_id, error.code)
         codes = {Unauthenticated: 4501, Forbidden: 4503, NotFound: 4504}
         code = next((c for kind, c in codes.items() if isinstance(error, kind)), 1011)
         if error.status == 503:
@@ -165,7 +179,7 @@ class Socket(WebSocketHandler):
             command, fields = self._command(event)
         except BadRequest as exc:
             self._count_bad_frame()
-            self._answer_error(exc, client_id)
+            self.answer_error(exc, client_id)
         else:
             await self._carry_out(command, fields, client_id)
 
@@ -182,7 +196,7 @@ class Socket(WebSocketHandler):
         except Unauthenticated as exc:
             self.refuse(exc)
         except Exception as exc:
-            self._answer_error(exc, client_id)
+            self.answer_error(exc, client_id)
             if isinstance(exc, NotFound):
                 await self.check_rights()
 
@@ -200,11 +214,14 @@ class Socket(WebSocketHandler):
         if len(self._bad_frames) > BAD_FRAMES_PER_MINUTE:
             self.close(4513, "too many bad frames")
 
-    def _answer_error(self, exc: Exception, client_id: str | None) -> None:
-        if not isinstance(exc, (ChatdError, HTTPError)):
+    def answer_error(self, exc: Exception, client_id: str | None) -> None:
+        error = as_chatd_error(exc)
+        if isinstance(exc, (ChatdError, HTTPError)):
+            logger.info("%s: a command was refused: %s", self.request_id, error.code)
+        else:
             logger.error("%s: a command failed", self.request_id, exc_info=exc)
         try:
-            self.send_now(error_event(as_chatd_error(exc), client_id))
+            self.send_now(error_event(error, client_id))
         except WebSocketClosedError:
             return
 

@@ -4,33 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 
 from tornado.iostream import StreamClosedError
 
 from chatd.announcements import end_event, user_message_event
+from chatd.errors import RateLimited
 from chatd.handlers.base import BaseHandler
+from chatd.handlers.keeper import Keeper
+from chatd.handlers.wire import abort_answer, answer_bytes_sent
 from chatd.hub import Subscriber
 from chatd.log import Frame, event_frame
 from chatd.turns import Sent
 from chatd.types import Message
 
 HEARTBEAT = 15.0
+PIECE = 64 * 1024  # bytes after which the client must have taken what there is
+ASK_AGAIN_AFTER = 5.0  # seconds, for a client with too many connections
 
 
 class EventStream:
     """A subscriber of a session that writes the events of one generation as its answer.
 
     Made before the generation starts, so that nothing of it is missed. A client that goes away
-    ends the stream, not the generation.
+    ends the stream, not the generation; so does one that takes nothing, which the keeper sees.
+    Raises RateLimited when there are too many sockets and streams.
     """
 
     def __init__(self, handler: BaseHandler, session_id: str) -> None:
         self._handler = handler
         self._session_id = session_id
+        self._keeper: Keeper = handler.settings["keeper"]
+        self.user = handler.user
         self._wakeup = asyncio.Event()
-        self._is_full = handler.get_query_argument("chunks", "full") != "delta"
-        self._subscriber = Subscriber(self._wakeup.set, full=self._is_full)
-        self._is_gone = False
+        is_full = handler.get_query_argument("chunks", "full") != "delta"
+        self._subscriber = Subscriber(self._wakeup.set, full=is_full)
+        self._is_gone = self._is_writing = False
+        self._sent, self._progress_at = 0, 0.0
+        if not self._keeper.admits(self.user):
+            raise RateLimited("Too many connections are open.", retry_after=ASK_AGAIN_AFTER)
+        self._keeper.add_stream(self)
         handler.on_gone = self._leave
         self.running = handler.app.hub.join(session_id, self._subscriber)
 
@@ -41,6 +54,20 @@ class EventStream:
     def close(self) -> None:
         """Leave the session's room."""
         self._handler.app.hub.leave(self._session_id, self._subscriber)
+        self._keeper.discard_stream(self)
+
+    def is_stalled(self, now: float, seconds: float) -> bool:
+        """Return whether the client has taken nothing for so long, though there is something."""
+        if not self._is_writing:
+            return False
+        sent = answer_bytes_sent(self._handler)
+        if sent != self._sent:
+            self._sent, self._progress_at = sent, now
+        return now - self._progress_at > seconds
+
+    def abort(self) -> None:
+        """End the connection; what was not taken is dropped."""
+        abort_answer(self._handler)
 
     async def follow(self, sent: Sent) -> None:
         """Write a send's events: its message, its generation, its end."""
@@ -81,9 +108,9 @@ class EventStream:
         loop = asyncio.get_running_loop()
         while True:
             self._wakeup.clear()
-            frames, delay = self._subscriber.take(loop.time())
-            frames = [f for f in frames if f.generation_id == generation_id]
-            if frames:
+            taken, delay = self._subscriber.take(loop.time())
+            frames = [f for f in taken if f.generation_id == generation_id]
+            if taken:  # there may be more
                 frames = [f for f in frames if f.type != "user_message"]
                 if not await self._write(frames) or (frames and frames[-1].mark == "end"):
                     return
@@ -102,14 +129,35 @@ class EventStream:
 
     async def _write(self, frames: list[Frame]) -> bool:
         """Write frames and wait until the client took them; return whether it is still there."""
-        return await self._write_raw(b"".join([_encode(frame) for frame in frames]))
+        for piece in _pieces(frames):
+            if not await self._write_raw(piece):
+                return False
+        return True
 
     async def _write_raw(self, data: bytes) -> bool:
-        with contextlib.suppress(StreamClosedError):
-            self._handler.write(data)
-            await self._handler.flush()
-            return True
-        return False
+        self._sent = answer_bytes_sent(self._handler)
+        self._progress_at = asyncio.get_running_loop().time()
+        self._is_writing = True
+        try:
+            with contextlib.suppress(StreamClosedError):
+                self._handler.write(data)
+                await self._handler.flush()
+                return not self._is_gone
+            return False
+        finally:
+            self._is_writing = False
+
+
+def _pieces(frames: list[Frame]) -> Iterator[bytes]:
+    """Yield encoded frames, several in one piece while they are small."""
+    piece = bytearray()
+    for frame in frames:
+        piece += _encode(frame)
+        if len(piece) >= PIECE:
+            yield bytes(piece)
+            piece.clear()
+    if piece:
+        yield bytes(piece)
 
 
 def _encode(frame: Frame) -> bytes:

@@ -12,6 +12,7 @@ from asyncio import Future
 from typing import Any
 
 from tornado.iostream import StreamClosedError
+from tornado.web import RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from chatd.log import Frame
@@ -62,12 +63,27 @@ def _write_messages(handler: WebSocketHandler, frames: list[Frame]) -> Future[No
 
 def bytes_sent(handler: WebSocketHandler) -> int:
     """Return a number that grows whenever the network takes something of what was written."""
-    stream: Any = getattr(handler.ws_connection, "stream", None)
-    return getattr(stream, "_total_write_done_index", 0)
+    return _bytes_sent(handler.ws_connection)
+
+
+def answer_bytes_sent(handler: RequestHandler) -> int:
+    """Return such a number for an answer over HTTP."""
+    return _bytes_sent(handler.request.connection)
+
+
+def _bytes_sent(connection: Any) -> int:
+    return getattr(getattr(connection, "stream", None), "_total_write_done_index", 0)
 
 
 def abort(handler: WebSocketHandler) -> None:
     """Close the connection without a handshake: its peer does not answer."""
     connection: Any = handler.ws_connection
+    if connection is not None:
+        connection.stream.close()
+
+
+def abort_answer(handler: RequestHandler) -> None:
+    """Close the connection of a request whose answer is not taken."""
+    connection: Any = handler.request.connection
     if connection is not None:
         connection.stream.close()

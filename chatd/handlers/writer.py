@@ -10,7 +10,7 @@ from tornado.websocket import WebSocketClosedError
 
 from chatd.events import Event
 from chatd.handlers.wire import bytes_sent, write_frames
-from chatd.hub import Subscriber, Waiting
+from chatd.hub import Subscriber
 from chatd.log import Frame, event_frame
 
 if TYPE_CHECKING:
@@ -38,11 +38,16 @@ class Writer:
         self._progress_at = 0.0
 
     def send(self, event: Event) -> None:
-        """Send an event to this socket alone; behind the others while the network is full."""
-        if self._drained is None:
-            self._write([event_frame(event)])
+        """Send an event to this socket alone, behind what it has to get before.
+
+        Until the subscriber is settled that is nothing: the greeting and the replay, which is
+        bounded, go straight to the network, before anything that is queued.
+        """
+        if self.subscriber.is_settled:
+            self.subscriber.answer(event_frame(event))
+            self.pump()
         else:
-            self.subscriber.offer(Waiting(event, event_frame(event), None))
+            self._write([event_frame(event)])
 
     def pump(self) -> None:
         """Send what there is, unless the network still has enough. Never raises."""
@@ -60,6 +65,8 @@ class Writer:
             if frames:
                 self._write(frames)
                 self._socket.sent(frames)
+                if self.subscriber.has_more and self._drained is None:
+                    asyncio.get_running_loop().call_soon(self.pump)
             elif delay and self._timer is None:
                 self._timer = asyncio.get_running_loop().call_later(delay, self._on_timer)
         if self.subscriber.is_lagging:
@@ -67,13 +74,15 @@ class Writer:
 
     def _write(self, frames: list[Frame]) -> None:
         future = write_frames(self._socket, frames)
-        if future is not None and self._drained is None:
+        if future is not None:
             self._drained = future
             self._progress_at = asyncio.get_running_loop().time()
             self._sent = bytes_sent(self._socket)
             future.add_done_callback(self._on_drained)
 
     def _on_drained(self, future: asyncio.Future[None]) -> None:
+        if future is not self._drained:
+            return  # more has been written since
         self._drained = None
         if not future.cancelled() and future.exception() is None:
             self.pump()

@@ -146,16 +146,16 @@ async def test_a_revoked_token_is_gone(store: Store) -> None:
 
 
 async def test_a_ticket_is_used_once(store: Store) -> None:
-    """Of many callers at once exactly one gets the ticket's user."""
+    """Of many callers at once exactly one gets the ticket, as it was put in, and its user."""
     await store.add_user(ALICE)
-    ticket = a_token(kind="sign_in_ticket", expires_at=now() + MINUTE)
+    ticket = a_token(kind="sign_in_ticket", expires_at=now() + MINUTE, asked_by="a digest")
     await store.add_token(ticket)
 
     takers = [store.take_ticket(ticket.digest, "sign_in_ticket") for _ in range(50)]
-    users = await asyncio.gather(*takers)
+    taken = await asyncio.gather(*takers)
 
-    assert users.count(ALICE) == 1
-    assert users.count(None) == 49
+    assert taken.count((ticket, ALICE)) == 1
+    assert taken.count(None) == 49
 
 
 async def test_a_ticket_is_good_for_one_thing(store: Store) -> None:
@@ -171,6 +171,6 @@ async def test_a_ticket_is_good_for_one_thing(store: Store) -> None:
 
     assert await store.take_ticket(ticket.digest, "sign_in_ticket") is None
     assert await store.take_ticket(expired.digest, "ws_ticket") is None
-    assert await store.take_ticket(ticket.digest, "ws_ticket") == ALICE
+    assert await store.take_ticket(ticket.digest, "ws_ticket") == (ticket, ALICE)
     await store.update_account(ALICE.id, is_active=False)
     assert await store.take_ticket(late.digest, "ws_ticket") is None

@@ -111,12 +111,15 @@ async def list_tokens(database: Database) -> list[tuple[Token, User]]:
     ]
 
 
-async def take_ticket(database: Database, digest: str, kind: str) -> User | None:
-    """Erase an unexpired ticket and return its user, if active."""
+async def take_ticket(database: Database, digest: str, kind: str) -> tuple[Token, User] | None:
+    """Erase an unexpired ticket and return it with its user, if active."""
     wanted = {"_id": digest, "kind": kind, **_unexpired()}
-    ticket = await database.tokens.find_one_and_delete(wanted, {"user_id": 1})
-    account = await get_account(database, user_id=ticket["user_id"]) if ticket else None
-    return account.user if account and account.is_active else None
+    found = await database.tokens.find_one_and_delete(wanted, {"document": 1})
+    if found is None:
+        return None
+    ticket = token_of(found["document"])
+    account = await get_account(database, user_id=ticket.user_id)
+    return (ticket, account.user) if account and account.is_active else None
 
 
 async def revoke_token(database: Database, token_id: str) -> bool:

@@ -23,7 +23,7 @@ _TOKENS = f"""
 SELECT tokens.document, users.document FROM tokens JOIN users ON users.id = tokens.user_id
 WHERE kind = 'token' AND {_UNEXPIRED}"""
 _TAKE_TICKET = f"""
-DELETE FROM tokens WHERE digest = ? AND kind = ? AND {_UNEXPIRED} RETURNING user_id"""
+DELETE FROM tokens WHERE digest = ? AND kind = ? AND {_UNEXPIRED} RETURNING document"""
 
 
 def add_user(connection: Connection, user: User) -> None:
@@ -109,11 +109,14 @@ def list_tokens(connection: Connection) -> list[tuple[Token, User]]:
     return [(token_of(token), account_of(account).user) for token, account in rows]
 
 
-def take_ticket(connection: Connection, digest: str, kind: str) -> User | None:
-    """Erase an unexpired ticket and return its user, if active."""
-    ticket = connection.execute(_TAKE_TICKET, (digest, kind, to_ms(now()))).fetchone()
-    account = get_account(connection, user_id=ticket[0]) if ticket else None
-    return account.user if account and account.is_active else None
+def take_ticket(connection: Connection, digest: str, kind: str) -> tuple[Token, User] | None:
+    """Erase an unexpired ticket and return it with its user, if active."""
+    row = connection.execute(_TAKE_TICKET, (digest, kind, to_ms(now()))).fetchone()
+    if row is None:
+        return None
+    ticket = token_of(row[0])
+    account = get_account(connection, user_id=ticket.user_id)
+    return (ticket, account.user) if account and account.is_active else None
 
 
 def revoke_token(connection: Connection, token_id: str) -> bool:

@@ -1,0 +1,194 @@
+"""Who looks after open sockets and streams: limits, dead and stalled peers, rights."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from harness import API, Chat, Client, Script, chatting
+from routes import check_problem
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+
+import chatd
+from chatd.errors import StoreUnavailable
+from chatd.handlers.keeper import Keeper
+from chatd.web import make_application
+
+SSE = {"Accept": "text/event-stream"}
+HI = {"message": "hi"}
+
+
+@contextlib.asynccontextmanager
+async def kept(chat: Chat, keeper: Keeper) -> AsyncIterator[Chat]:
+    """Serve the same App once more, looked after by this keeper, which sweeps when told to."""
+    server = HTTPServer(make_application(chat.app, keeper))
+    sockets = bind_sockets(0, "127.0.0.1")
+    server.add_sockets(sockets)
+    inner = Chat(chat.app, sockets[0].getsockname()[1])
+    try:
+        yield inner
+    finally:
+        server.stop()
+        await keeper.aclose(1012, "")
+        await server.close_all_connections()
+        for client in inner.clients:
+            await client.http.aclose()
+
+
+def ahead(seconds: float) -> float:
+    """Return the time of the loop in so many seconds."""
+    return asyncio.get_running_loop().time() + seconds
+
+
+async def unread_stream(client: Client, session_id: str) -> asyncio.StreamWriter:
+    """Send a message over SSE and read next to nothing of the answer."""
+    port = int(client.chat.url.rpartition(":")[2])
+    _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+    body = b'{"message": "hi"}'
+    writer.write(
+        f"POST {API}/sessions/{session_id}/send_message/?chunks=delta HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Token {client.token}\r\nAccept: text/event-stream\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
+    return writer
+
+
+async def test_a_stream_that_is_not_read_ends(tmp_path: Path) -> None:
+    """A client that takes nothing of its stream for 20 s loses it; the generation goes on."""
+    reply = ["x" * 2**20] * 32
+    keeper = Keeper(most=0, most_per_user=1)
+    async with (
+        chatting(tmp_path, Script(reply), CHATD_LIMITS_REPLY_BYTES="0") as outer,
+        kept(outer, keeper) as chat,
+    ):
+        alice = await chat.client("alice")
+        session_id = await alice.new_session()
+        writer = await unread_stream(alice, session_id)
+        while len(await alice.messages(session_id)) < 2:
+            keeper.sweep(ahead(0))
+        seconds = 0
+        while not keeper.admits(alice.user):
+            keeper.sweep(ahead(seconds := seconds + 21))
+            await alice.call("GET", "/me/")
+        writer.close()
+
+
+async def test_an_idle_stream_stays(tmp_path: Path) -> None:
+    """A stream for which there is nothing to take is not stalled."""
+    go, keeper = asyncio.Event(), Keeper(most=0, most_per_user=0)
+    async with (
+        chatting(tmp_path, Script(["one", go, "two"])) as outer,
+        kept(outer, keeper) as chat,
+    ):
+        alice = await chat.client("alice")
+        path = f"{API}/sessions/{await alice.new_session()}/send_message/"
+        async with alice.http.stream("POST", path, json=HI, headers=SSE) as response:
+            text = response.aiter_text()
+            received = await anext(text)
+            while "one" not in received:
+                received += await anext(text)
+            keeper.sweep(ahead(21))
+            go.set()
+            received += "".join([part async for part in text])
+        assert "ai_message_complete" in received
+
+
+async def test_streams_count_as_connections(tmp_path: Path) -> None:
+    """A user has so many sockets and streams together; one more is refused, and says when."""
+    go, keeper = asyncio.Event(), Keeper(most=0, most_per_user=2)
+    async with (
+        chatting(tmp_path, Script(["one", go])) as outer,
+        kept(outer, keeper) as chat,
+    ):
+        alice, bob = await chat.client("alice"), await chat.client("bob")
+        session_id, other = await alice.new_session(), await alice.new_session()
+        path = f"{API}/sessions/{session_id}/send_message/"
+        async with (
+            alice.socket("sessions"),
+            alice.http.stream("POST", path, json=HI, headers=SSE),
+        ):
+            for method, url in (
+                ("POST", f"{API}/sessions/{other}/send_message/"),
+                ("GET", f"{API}/sessions/{session_id}/stream/"),
+            ):
+                body = {"json": HI} if method == "POST" else {}
+                answer = await alice.http.request(method, url, headers=SSE, **body)
+                check_problem(answer, 429, "rate_limited")
+                assert int(answer.headers["Retry-After"]) > 0
+            assert await alice.messages(other) == []
+            async with alice.socket("sessions", greet=False) as third:
+                assert await third.close_code() == 1013
+            async with bob.socket("sessions"):
+                go.set()
+        assert keeper.admits(alice.user)
+
+
+class Hanging:
+    """A plugin that knows its users by a header, and thinks long about one of them."""
+
+    def __init__(self) -> None:
+        self.is_slow, self.asked, self.go = False, asyncio.Event(), asyncio.Event()
+        self.error: Exception | None = None
+
+    @chatd.hookimpl
+    async def authenticate(self, request: chatd.Request) -> chatd.User | None:
+        """Let `slow` in, at once or later."""
+        if request.query.get("token") != "slow":
+            return None
+        if self.is_slow:
+            self.asked.set()
+            await self.go.wait()
+        if self.error is not None:
+            raise self.error
+        return chatd.User(id="slow", name="slow")
+
+
+async def test_a_slow_check_holds_nobody_up(tmp_path: Path) -> None:
+    """While one socket's rights cannot be told, the others are pinged, checked and closed."""
+    hanging, keeper = Hanging(), Keeper(most=0, most_per_user=0)
+    async with chatting(tmp_path, hanging, Script()) as outer, kept(outer, keeper) as chat:
+        alice = await chat.client("alice")
+        async with (
+            alice.socket("sessions", token="slow"),
+            alice.socket("sessions") as revoked,
+        ):
+            hanging.is_slow = True
+            for token, _ in await chat.app.store.list_tokens():
+                await chat.app.store.revoke_token(token.id)
+            keeper.sweep(ahead(31))
+            assert await revoked.close_code() == 4501
+            await hanging.asked.wait()
+            hanging.go.set()
+
+
+async def test_a_failed_check_is_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """When rights cannot be checked, the socket stays and the log says so without a trace."""
+    hanging, keeper = Hanging(), Keeper(most=0, most_per_user=0)
+    async with chatting(tmp_path, hanging, Script()) as outer, kept(outer, keeper) as chat:
+        alice = await chat.client("alice")
+        async with alice.socket("sessions", token="slow") as socket:
+            hanging.is_slow, hanging.error = True, StoreUnavailable()
+            keeper.sweep(ahead(31))
+            await hanging.asked.wait()
+            hanging.go.set()
+            hanging.is_slow, hanging.error = False, None
+            await socket.send("ping", t=1)
+            assert (await socket.receive())["type"] == "pong"
+    assert "Traceback" not in caplog.text
+
+
+async def test_a_ticket_ends_with_its_token(tmp_path: Path) -> None:
+    """A socket that a ticket opened closes when the token that asked for it is revoked."""
+    keeper = Keeper(most=0, most_per_user=0)
+    async with chatting(tmp_path, Script()) as outer, kept(outer, keeper) as chat:
+        alice = await chat.client("alice")
+        ticket = (await alice.call("POST", "/ws_ticket/"))["ticket"]
+        async with chat.anonymous().socket("sessions", ticket=ticket) as socket:
+            await alice.call("POST", "/sign_out/", 204)
+            keeper.sweep(ahead(31))
+            assert await socket.close_code() == 4501
