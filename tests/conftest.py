@@ -75,6 +75,13 @@ def mongo_url(mongodb: str) -> Iterator[str]:
         client.drop_database(name)
 
 
+@pytest.fixture(params=["sqlite", "mongo"])
+def each_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have what `chatting` runs keep its data in each kind of store in turn."""
+    if request.param == "mongo":
+        monkeypatch.setenv("CHATD_TEST_STORE", request.getfixturevalue("mongo_url"))
+
+
 @pytest.fixture(params=STORES)
 def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return the URL of a new, empty store, of each kind in turn."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
@@ -179,8 +180,12 @@ class Chat:
 
 @contextlib.asynccontextmanager
 async def chatting(tmp_path: Path, *plugins: object, **settings: str) -> AsyncIterator[Chat]:
-    """Run a chatd in this process; settings are environment variables."""
-    environ = QUICK | {"CHATD_DATA_DIR": str(tmp_path / "data")} | settings
+    """Run a chatd in this process; settings are environment variables.
+
+    Its store is SQLite, or what CHATD_TEST_STORE says (see the fixture `each_store`).
+    """
+    environ = QUICK | {"CHATD_DATA_DIR": str(tmp_path / "data")}
+    environ |= {"CHATD_STORE": os.environ.get("CHATD_TEST_STORE", "")} | settings
     async with (
         App(load_config(None, environ, {}), plugins=plugins) as app,
         listening(app) as port,

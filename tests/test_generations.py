@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+import pytest
 from harness import Client, Script, Socket, chatting
 
 import chatd
 from chatd.generations import Generations
 from chatd.types import Checkpoint
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 
 async def _begin(alice: Client, socket: Socket, text: str = "hi") -> str:

@@ -9,6 +9,8 @@ from harness import Chat, Client, Script, chatting
 
 from chatd.types import Message, Slot, new_id, now
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 # After which write the process died, and what the next start must show.
 CRASHES = {
     "slot taken": [],

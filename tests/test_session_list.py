@@ -11,6 +11,8 @@ from routes import check_problem
 
 from chatd.stores.cursors import encode_cursor
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 
 async def titles(client: Client, path: str) -> list[str]:
     """Return the titles of one page."""

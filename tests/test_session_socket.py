@@ -6,7 +6,10 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
 from harness import Client, Script, Socket, chatting
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 
 async def test_the_greeting(tmp_path: Path) -> None:

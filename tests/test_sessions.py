@@ -12,6 +12,8 @@ from routes import check_problem
 
 import chatd
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 SESSION = {
     *("id", "title", "model", "system_prompt", "settings", "preset_id", "is_active"),
     *("message_count", "last_message_at", "head_id", "version", "metadata"),

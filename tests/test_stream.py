@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from harness import API, Client, Script, chatting
 
 import chatd
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 SSE = {"Accept": "text/event-stream"}
 

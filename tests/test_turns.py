@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
 from harness import API, Chat, Script, chatting
 
 import chatd
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 
 async def test_a_turn_over_websocket(tmp_path: Path) -> None:
