@@ -242,6 +242,28 @@ async def test_closing_finishes_what_was_begun(mongo_url: str) -> None:
         assert len((await again.list_sessions(ALICE.id)).results) == 30
 
 
+@pytest.mark.parametrize("driver", ["pymongo", "motor"])
+async def test_a_cancelled_caller_goes_away(
+    monkeypatch: pytest.MonkeyPatch, mongo_url: str, driver: str
+) -> None:
+    """No cancellation is swallowed, wherever it meets a call, and what was begun is done."""
+    monkeypatch.setenv("CHATD_MONGO_DRIVER", driver)
+    async with opened(mongo_url) as store:
+        calls, cancelled = [], []
+        for steps in range(200):
+            calls.append(asyncio.create_task(add(store)))
+            for _ in range(1 + steps % 20):
+                await asyncio.sleep(0)
+            if calls[-1].cancel():
+                cancelled.append(calls[-1])
+        await asyncio.wait(calls)
+        assert len(cancelled) > 100
+        assert all(call.cancelled() for call in cancelled)
+    async with opened(mongo_url) as store:
+        page = await store.list_sessions(ALICE.id, limit=300)
+        assert len(page.results) == 200
+
+
 async def test_a_standalone_server_with_users(tmp_path: Path) -> None:
     """A mongod that is no replica set will do; a wrong password is said, not tried for ever."""
     binary = mongod.find_mongod()
