@@ -10,14 +10,9 @@ from pymongo.errors import DuplicateKeyError
 from chatd.errors import Conflict, NotFound
 from chatd.stores.changes import merge
 from chatd.stores.mongo.database import Database
-from chatd.stores.mongo.documents import ACCOUNT, account_of, to_json, to_ms, token_of
+from chatd.stores.mongo.documents import ACCOUNT, WITH_USER, account_of, to_json, to_ms, token_of
 from chatd.stores.mongo.driver import Document, aggregate
 from chatd.types import Account, Token, User, now
-
-_WITH_USER: list[Document] = [
-    {"$lookup": {"from": "users", "localField": "user_id", "foreignField": "_id", "as": "users"}},
-    {"$project": {"_id": 0, "document": 1, "users.document": 1}},
-]
 
 
 def _unexpired() -> Document:
@@ -92,18 +87,20 @@ async def add_token(database: Database, token: Token) -> None:
 
 async def find_token(database: Database, digest: str) -> tuple[Token, User] | None:
     """Return an unexpired token and its active user."""
-    wanted = {"_id": digest, "kind": "token", **_unexpired()}
-    for found in await aggregate(database.tokens, [{"$match": wanted}, *_WITH_USER]):
-        for account in (account_of(user["document"]) for user in found["users"]):
-            if account.is_active:
-                return token_of(found["document"]), account.user
-    return None
+    found = await database.find_tokens.find(digest)
+    if found is None or not found["users"]:
+        return None
+    token, account = token_of(found["document"]), account_of(found["users"][0]["document"])
+    is_expired = token.expires_at is not None and token.expires_at <= now()
+    if token.kind != "token" or is_expired or not account.is_active:
+        return None
+    return token, account.user
 
 
 async def list_tokens(database: Database) -> list[tuple[Token, User]]:
     """Return all unexpired tokens, oldest first, with their users."""
     wanted = {"kind": "token", **_unexpired()}
-    pipeline = [{"$match": wanted}, {"$sort": {"created_at": 1, "_id": 1}}, *_WITH_USER]
+    pipeline = [{"$match": wanted}, {"$sort": {"created_at": 1, "_id": 1}}, *WITH_USER]
     return [
         (token_of(found["document"]), account_of(user["document"]).user)
         for found in await aggregate(database.tokens, pipeline)

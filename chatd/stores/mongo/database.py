@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
@@ -11,7 +12,9 @@ from pymongo.read_concern import ReadConcern
 
 from chatd.errors import StoreUnavailable
 from chatd.stores.mongo import driver
+from chatd.stores.mongo.documents import HEAD, SHOWN, WITH_USER
 from chatd.stores.mongo.driver import Document
+from chatd.stores.mongo.together import Together
 
 if TYPE_CHECKING:
     from pymongo import AsyncMongoClient
@@ -71,11 +74,23 @@ class Database:
         self.messages = database.get_collection("messages")
         self.presets = database.get_collection("presets")
         self.models = database.get_collection("models")
+        self.find_tokens = Together(self._tokens)
+        self.find_sessions = Together(functools.partial(self._sessions, HEAD))
+        self.find_shown = Together(functools.partial(self._sessions, SHOWN))
         # For what is compared and then set: what the next write will meet, acknowledged or not.
         # What is returned to a caller never comes from these two.
         latest = ReadConcern("local")
         self.latest_sessions = database.get_collection("sessions", read_concern=latest)
         self.latest_messages = database.get_collection("messages", read_concern=latest)
+
+    async def _tokens(self, digests: list[str]) -> dict[str, Document]:
+        pipeline = [{"$match": {"_id": {"$in": digests}}}, *WITH_USER]
+        return {found["_id"]: found for found in await driver.aggregate(self.tokens, pipeline)}
+
+    async def _sessions(self, fields: Document, ids: list[str]) -> dict[str, Document]:
+        fields = {**fields, "user_id": 1}
+        found = await self.sessions.find({"_id": {"$in": ids}}, fields).to_list(None)
+        return {document["_id"]: document for document in found}
 
     async def aclose(self) -> None:
         """Finish what was begun and disconnect."""

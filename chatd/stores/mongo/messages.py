@@ -53,10 +53,8 @@ class _Range(NamedTuple):
 
 async def _shown(database: Database, user_id: str, session_id: str) -> list[Segment]:
     """Return the segments of a session's shown branch."""
-    found = await database.sessions.find_one(
-        {"_id": session_id, "user_id": user_id}, {"branch": 1, "branches": 1}
-    )
-    if found is None:
+    found = await database.find_shown.find(session_id)
+    if found is None or found["user_id"] != user_id:
         raise NotFound
     return list(segments(found["branch"], branches_of(found)))
 

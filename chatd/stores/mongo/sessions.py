@@ -82,10 +82,14 @@ def _own_fields(session: Session) -> Document:
 
 async def get_session(database: Database, user_id: str, session_id: str) -> Session:
     """Return the user's session."""
-    found = await database.sessions.find_one({"_id": session_id, "user_id": user_id}, SESSION)
-    if found is None:
+    return session_of(await _find(database, user_id, session_id))
+
+
+async def _find(database: Database, user_id: str, session_id: str) -> Document:
+    found = await database.find_sessions.find(session_id)
+    if found is None or found["user_id"] != user_id:
         raise NotFound
-    return session_of(found)
+    return found
 
 
 async def get_head(database: Database, user_id: str, session_id: str) -> Head:
@@ -94,9 +98,7 @@ async def get_head(database: Database, user_id: str, session_id: str) -> Head:
     What a held slot's turn has stored is read after the session, and nothing of later turns: the
     revision may be ahead of the slot by the turn's end, as it is between that and the free.
     """
-    found = await database.sessions.find_one({"_id": session_id, "user_id": user_id}, HEAD)
-    if found is None:
-        raise NotFound
+    found = await _find(database, user_id, session_id)
     slot = slot_of(found)
     return head_of(found, await of_slot(database, session_id, slot) if slot else ())
 

@@ -1,0 +1,45 @@
+"""Lookups that share a query: while one is under way, those that come meanwhile gather.
+
+A call of the driver costs some hundred microseconds of Python, however little it asks, and every
+request looks for a token and most for a session. What is found is never older than the asking: a
+query is sent after all those that wait for it have asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Together(Generic[T]):
+    """Looks for things by their keys, many at a time."""
+
+    def __init__(self, look: Callable[[list[str]], Awaitable[dict[str, T]]]) -> None:
+        self._look = look
+        self._waiting: dict[str, asyncio.Future[T | None]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def find(self, key: str) -> T | None:
+        """Return what has this key, if anything. Raises what the query does."""
+        found = self._waiting.get(key)
+        if found is None:
+            found = self._waiting[key] = asyncio.get_running_loop().create_future()
+            if self._task is None:
+                self._task = asyncio.create_task(self._run(), name="lookups")
+        return await asyncio.shield(found)
+
+    async def _run(self) -> None:
+        while self._waiting:
+            waiting, self._waiting = self._waiting, {}
+            try:
+                found = await self._look(list(waiting))
+            except Exception as exc:
+                for future in waiting.values():
+                    future.set_exception(exc)
+            else:
+                for key, future in waiting.items():
+                    future.set_result(found.get(key))
+        self._task = None
