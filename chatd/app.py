@@ -50,7 +50,6 @@ class App:
         self.hub = Hub()
         self.shapes = Shapes(self.config.limits, self.config.models.option_keys)
         self.is_closing = False
-        self.is_open = False
         self._given = tuple(plugins)
         self._stack = contextlib.AsyncExitStack()
 
@@ -58,11 +57,9 @@ class App:
         async with contextlib.AsyncExitStack() as stack:
             await self._open(stack)
             self._stack = stack.pop_all()
-        self.is_open = True
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        self.is_open = False
         await self._stack.aclose()
 
     async def _open(self, stack: contextlib.AsyncExitStack) -> None:

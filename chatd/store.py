@@ -95,10 +95,7 @@ class Store(abc.ABC):
 
     @abc.abstractmethod
     async def take_ticket(self, digest: str, kind: str) -> tuple[Token, User] | None:
-        """Use up an unexpired ticket: of all callers only one gets it, with its user.
-
-        That account is active.
-        """
+        """Use up an unexpired ticket: of all callers only one gets it, with its active user."""
 
     @abc.abstractmethod
     async def list_tokens(self) -> list[tuple[Token, User]]:

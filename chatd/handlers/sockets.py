@@ -133,7 +133,6 @@ class Socket(WebSocketHandler):
         except WebSocketClosedError:
             self._leave()  # the client has gone while it was let in
         except Exception as exc:
-            # `on_close` is not called for what fails here.
             self._leave()
             self.refuse(exc)
 
