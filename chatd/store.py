@@ -142,7 +142,7 @@ class Store(abc.ABC):
         *,
         version: int | None = None,
     ) -> Session:
-        """Set fields of a session and give it the next version.
+        """Set fields of a session, and give it the next version if that changes anything.
 
         `settings` in changes merge key by key, as do its `options`; a value None removes a key.
         Raises NotFound, and PreconditionFailed when `version` is given and not the present one.
