@@ -73,7 +73,14 @@ class App:
             objects=self._given,
             directory=settings.dir,
             tables=config.plugin_tables,
+            file=config.file,
         )
+        for warning in config.warnings:
+            logger.warning("%s", warning)
+        if not self.plugins.has("authenticate"):
+            logger.warning(
+                "nobody can sign in: no plugin authenticates; add auth_token to [plugins] enabled"
+            )
         self.store = open_store(config.store.url)
         await self.store.open()
         stack.push_async_callback(self.store.aclose)
