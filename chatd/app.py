@@ -50,7 +50,6 @@ class App:
         self.hub = Hub()
         self.shapes = Shapes(self.config.limits, self.config.models.option_keys)
         self.is_closing = False
-        self.is_open = False
         self._given = tuple(plugins)
         self._stack = contextlib.AsyncExitStack()
 
@@ -58,11 +57,9 @@ class App:
         async with contextlib.AsyncExitStack() as stack:
             await self._open(stack)
             self._stack = stack.pop_all()
-        self.is_open = True
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        self.is_open = False
         await self._stack.aclose()
 
     async def _open(self, stack: contextlib.AsyncExitStack) -> None:
@@ -76,7 +73,14 @@ class App:
             objects=self._given,
             directory=settings.dir,
             tables=config.plugin_tables,
+            file=config.file,
         )
+        for warning in config.warnings:
+            logger.warning("%s", warning)
+        if not self.plugins.has("authenticate"):
+            logger.warning(
+                "nobody can sign in: no plugin authenticates; add auth_token to [plugins] enabled"
+            )
         self.store = open_store(config.store.url)
         await self.store.open()
         stack.push_async_callback(self.store.aclose)

@@ -6,10 +6,18 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chatd.errors import ChatdError, ModelUnavailable, NotFound, ProviderError, ReadOnly
+from chatd.errors import (
+    ChatdError,
+    InvalidInput,
+    ModelUnavailable,
+    NotFound,
+    ProviderError,
+    ProviderTimeout,
+    ReadOnly,
+)
 from chatd.preset import EditablePresetSource, PresetSource
 from chatd.provider import Provider
 from chatd.store import Store
@@ -21,6 +29,7 @@ ASK_AGAIN_AFTER = 5.0  # seconds between two questions to providers, for all cal
 LEARN_WITHIN = 5.0
 CACHE_FOR = 5.0
 PROVIDER_TIMEOUT = 30.0
+RETRY_EVERY = 10.0  # seconds between two questions to a provider that did not answer
 
 
 class Models:
@@ -34,14 +43,19 @@ class Models:
         self._active: dict[str, Model] = {}  # by id and by bare name, what a turn may use
         self._cached_at = -CACHE_FOR
         self._synced_at = -ASK_AGAIN_AFTER
+        self._silent: dict[str, str] = {}  # providers that did not answer last time, and why
         self._sync: asyncio.Task[dict[str, Any]] | None = None
         self._refresh: asyncio.Task[None] | None = None
         self._checked_at = -ASK_AGAIN_AFTER
         self._check: asyncio.Task[dict[str, Any]] | None = None
 
-    def open(self, interval: float) -> None:
-        """Ask all providers now, in the background, and again every `interval` seconds if not 0."""
-        self._refresh = asyncio.create_task(self._keep_fresh(interval), name="refresh models")
+    def open(self, interval: float, *, retry: float = RETRY_EVERY) -> None:
+        """Ask all providers now, in the background, and again every `interval` seconds if not 0.
+
+        One that did not answer is asked every `retry` seconds: it may have been started after us.
+        """
+        refreshing = self._keep_fresh(interval, min(interval, retry))
+        self._refresh = asyncio.create_task(refreshing, name="refresh models")
 
     async def aclose(self) -> None:
         """Stop asking."""
@@ -50,15 +64,17 @@ class Models:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _keep_fresh(self, interval: float) -> None:
+    async def _keep_fresh(self, interval: float, retry: float) -> None:
         while True:
-            try:
-                await self.sync()
-            except ChatdError as exc:
-                logger.warning("models not synchronised: %s", exc)
+            await self.sync()
             if not interval:
                 return
-            await asyncio.sleep(interval)
+            until = time.monotonic() + interval
+            while self._silent and time.monotonic() + retry < until:
+                await asyncio.sleep(retry)
+                silent = [self._providers[name] for name in self._silent]
+                await asyncio.gather(*map(self._ask, silent))
+            await asyncio.sleep(max(0.0, until - time.monotonic()))
 
     async def list(self) -> list[Model]:
         """Return all known models in the order of the providers; never waits for one of them."""
@@ -140,7 +156,6 @@ class Models:
         providers = self._providers.values()
         answers = await asyncio.gather(*[self._ask(provider) for provider in providers])
         self._synced_at = time.monotonic()
-        self._cached_at = -CACHE_FOR
         reports = dict(zip(self._providers, (report for report, _ in answers), strict=True))
         changes = [change for _, change in answers]
         return {
@@ -156,15 +171,21 @@ class Models:
         try:
             infos = await asyncio.wait_for(provider.models(), PROVIDER_TIMEOUT)
             changes = await self._store.save_models(provider.name, infos)
+            self._cached_at = -CACHE_FOR
+            if self._silent.pop(provider.name, None):
+                logger.info("provider %s answers again", provider.name)
             return {"ok": True, "models": len(infos)}, changes
         except TimeoutError:
             error = f"{provider.name} took too long."
         except ChatdError as exc:
             error = exc.message
         except Exception:
-            logger.exception("provider %s failed to list its models", provider.name)
             error = f"{provider.name} failed."
-        logger.warning("models not synchronised: %s", error)
+            if self._silent.get(provider.name) != error:
+                logger.exception("provider %s failed to list its models", provider.name)
+        if self._silent.get(provider.name) != error:  # else the log has it already
+            logger.warning("models not synchronised: %s", error)
+        self._silent[provider.name] = error
         return {"ok": False, "models": 0, "error": error}, ModelChanges()
 
     async def update(self, model_id: str, changes: dict[str, Any]) -> Model:
@@ -174,11 +195,20 @@ class Models:
         return model
 
     async def health(self) -> dict[str, Any]:
-        """Return whether the first provider answers; asked at most every few seconds for all."""
-        if self._check is None or time.monotonic() - self._checked_at >= ASK_AGAIN_AFTER:
-            self._checked_at = time.monotonic()
+        """Return whether the first provider answers; asked at most every few seconds for all.
+
+        One that takes longer than those is not healthy, and not asked again before it answers.
+        """
+        time_now = time.monotonic()
+        is_old = time_now - self._checked_at >= ASK_AGAIN_AFTER
+        if self._check is None or (is_old and self._check.done()):
+            self._checked_at = time_now
             self._check = asyncio.create_task(self._check_first(), name="check provider")
-        return await asyncio.shield(self._check)
+        left = self._checked_at + ASK_AGAIN_AFTER - time_now
+        await asyncio.wait({self._check}, timeout=max(0.0, left))
+        if not self._check.done():
+            return {"status": "unhealthy", "code": ProviderTimeout.code}
+        return self._check.result()
 
     async def _check_first(self) -> dict[str, Any]:
         provider = next(iter(self._providers.values()), None)
@@ -187,14 +217,21 @@ class Models:
         begun = time.monotonic()
         try:
             await asyncio.wait_for(provider.health(), PROVIDER_TIMEOUT)
+        except TimeoutError:
+            return {"status": "unhealthy", "code": ProviderTimeout.code}
         except Exception as exc:
-            if not isinstance(exc, (ChatdError, TimeoutError)):
+            if not isinstance(exc, ChatdError):
                 logger.exception("provider %s failed its health check", provider.name)
             code = exc.code if isinstance(exc, ChatdError) else ProviderError.code
             return {"status": "unhealthy", "code": code}
         latency = round((time.monotonic() - begun) * 1000, 1)
-        models = [m for m in await self.list() if m.provider == provider.name and m.is_active]
-        return {"status": "healthy", "latency_ms": latency, "models": len(models)}
+        if provider.name in self._silent or not await self._count_active(provider):
+            await self._ask(provider)
+        models = await self._count_active(provider)
+        return {"status": "healthy", "latency_ms": latency, "models": models}
+
+    async def _count_active(self, provider: Provider) -> int:
+        return sum(m.is_active for m in await self.list() if m.provider == provider.name)
 
 
 class Presets:
@@ -212,6 +249,15 @@ class Presets:
     async def get(self, user: User, preset_id: str) -> Preset:
         """Return one preset. Raises NotFound."""
         return (await self._find(user, preset_id))[1]
+
+    async def check(self, user: User, fields: Mapping[str, Any]) -> None:
+        """Raise InvalidInput when `preset_id` in the fields of a session names no preset."""
+        if fields.get("preset_id"):
+            try:
+                await self.get(user, fields["preset_id"])
+            except NotFound as exc:
+                errors = {"preset_id": [exc.message]}
+                raise InvalidInput("Something is wrong with: preset_id.", errors=errors) from exc
 
     async def create(self, user: User, preset: Preset) -> Preset:
         """Keep a new preset in the first source that takes any. Raises ReadOnly without one."""

@@ -79,12 +79,37 @@ async def opened_store(config: Config) -> AsyncIterator[Store]:
         await store.aclose()
 
 
-def with_store(work: Callable[[Store], Coroutine[Any, Any, None]]) -> None:
+def place(config: Config) -> str:
+    """Return where the data is, without a password."""
+    url: str = config.redacted()["store"]["url"]
+    return url.removeprefix("sqlite:///")
+
+
+def existing(config: Config) -> Path | None:
+    """Return the file of the database, None if it is no file. Fails when there is none yet."""
+    from chatd.stores import sqlite_path
+
+    path = sqlite_path(config.store.url)
+    if path is not None and not path.is_file():
+        raise click.ClickException(
+            f"There is no database {path} yet."
+            " Name its directory with --data-dir or CHATD_DATA_DIR."
+        )
+    return path
+
+
+def with_store(
+    work: Callable[[Store], Coroutine[Any, Any, None]], *, may_create: bool = False
+) -> None:
     """Run `work` with the store of the configuration."""
     import asyncio
 
+    config = load()
+    if not may_create:
+        existing(config)
+
     async def run() -> None:
-        async with opened_store(load()) as store:
+        async with opened_store(config) as store:
             await work(store)
 
     asyncio.run(run())
@@ -110,7 +135,11 @@ def main() -> None:
 @click.option("--host", help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port to listen on.")
 @click.option(
-    "--dev", is_flag=True, default=None, help="For development: any origin may be allowed."
+    "--dev",
+    is_flag=True,
+    default=None,
+    help="For development: pages of any port of localhost may call, unless CHATD_ALLOWED_ORIGINS"
+    " is set, which may then be * for all.",
 )
 @everywhere
 def serve(host: str | None, port: int | None, dev: bool | None) -> None:
@@ -148,8 +177,9 @@ def create_token(name: str, expires: int | None, label: str) -> None:
         click.echo(secret)
         lasting = f"until {end:%Y-%m-%d}" if end else "until it is revoked"
         click.echo(f"A token of {user.name}, good {lasting}. It is not shown again.", err=True)
+        click.echo(f"It is kept in {place(load())}.", err=True)
 
-    with_store(create)
+    with_store(create, may_create=True)
 
 
 @tokens.command("list")
@@ -205,7 +235,7 @@ def add_user(name: str, admin: bool) -> None:
         user = await accounts.add_user(store, name, is_admin=admin)
         click.echo(f"Added {user.name}; let them in with: chatd tokens create {name}", err=True)
 
-    with_store(add)
+    with_store(add, may_create=True)
 
 
 @users.command("list")
@@ -254,3 +284,17 @@ def _set_active(name: str, *, is_active: bool) -> None:
         click.echo(f"{name} is {'enabled' if is_active else 'disabled'}.", err=True)
 
     with_store(change)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@everywhere
+def backup(file: Path) -> None:
+    """Copy the database to the new file FILE, also while the server runs."""
+    path = existing(load())
+    if path is None:
+        raise click.ClickException("This copies SQLite; use the tools of your database.")
+    from chatd.stores.sqlite.backup import copy_database
+
+    copy_database(path, file.absolute())
+    click.echo(f"Copied {path} to {file}.", err=True)

@@ -44,7 +44,7 @@ class Config(Value, frozen=True, kw_only=True):
 
     `plugin_tables` are the tables of the enabled plugins with `{ env = ... }` and `{ file = ... }`
     replaced, to be checked by each plugin's own schema; `secrets` are the texts put in there.
-    `file` is the file that was read, `conf_dir` its directory.
+    `file` is the file that was read, `conf_dir` its directory, `warnings` what the log should have.
     """
 
     server: ServerSettings = ServerSettings()
@@ -58,6 +58,7 @@ class Config(Value, frozen=True, kw_only=True):
     plugins: PluginSettings = PluginSettings()
     plugin_tables: Mapping[str, dict[str, Any]] = {}
     secrets: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()
     file: Path | None = None
     conf_dir: Path = DEFAULT_FILE.parent
 
@@ -136,6 +137,7 @@ class _Reading:
         self._given: dict[tuple[str, str], _Given] = {}
         self._tables: dict[str, dict[str, Any]] = {}
         self._problems: list[str] = []
+        self._warnings: list[str] = []
 
     def take_file(self) -> None:
         """Take what the file sets."""
@@ -172,6 +174,10 @@ class _Reading:
             asked = _suggestion(name, known)
             self._complain(f"{name} in the environment", f"there is no such setting{asked}")
 
+        for name in environment.foreign(environ):
+            if asked := _suggestion(name, known, 0.8):
+                self._warnings.append(f"{name} in the environment is not read{asked}")
+
     def take_overrides(self, overrides: Mapping[str, Any]) -> None:
         """Take what was given on the command line."""
         for name, value in overrides.items():
@@ -186,6 +192,7 @@ class _Reading:
         """Return the whole, with defaults where nothing was given. Raises ConfigError."""
         sections: dict[str, Any] = {name: self._section(name) for name in SECTIONS}
         self._check_origins(sections["server"])
+        self._check_directory(sections["plugins"].dir)
         tables = self._plugin_tables(sections["plugins"].enabled)
         if problems := self._problems + self._secrets.problems:
             raise ConfigError("\n".join(problems))
@@ -193,6 +200,7 @@ class _Reading:
             **sections,
             plugin_tables=tables,
             secrets=frozenset(self._secrets.found),
+            warnings=tuple(self._warnings),
             file=self._file,
             conf_dir=self._conf_dir,
         )
@@ -219,6 +227,12 @@ class _Reading:
             where = self._given["server", "allowed_origins"].where
             self._complain(where, "* is allowed with --dev only; list the origins")
 
+    def _check_directory(self, directory: Path | None) -> None:
+        if directory is not None and not directory.is_dir():
+            self._complain(
+                self._given["plugins", "dir"].where, f"there is no directory {directory}"
+            )
+
     def _plugin_tables(self, enabled: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         # The table of a plugin that is not enabled stays unread, so that disabling one is one line.
         without = [name for name in enabled if name not in self._tables]
@@ -235,10 +249,10 @@ class _Reading:
         self._problems.append(f"{where}: {problem}")
 
 
-def _suggestion(name: str, known: Iterable[str]) -> str:
+def _suggestion(name: str, known: Iterable[str], closeness: float = 0.6) -> str:
     """Return a question that names what may have been meant, or nothing."""
     known = sorted(known)
-    tail = name.removeprefix("CHATD_").lower()
+    tail = name.removeprefix("CHATD_").removeprefix("LLM_").lower()
     found = [other for other in known if other.lower().endswith(f"_{tail}")]
-    found = found or difflib.get_close_matches(name, known, 1)
+    found = found or difflib.get_close_matches(name, known, 1, closeness)
     return f"; did you mean {found[0]}?" if found else ""

@@ -53,6 +53,12 @@ def unknown(environ: Mapping[str, str]) -> list[str]:
     return sorted(name for name in names if not _OF_OTHERS.fullmatch(name))
 
 
+def foreign(environ: Mapping[str, str]) -> list[str]:
+    """Return the variables that begin like some of ours and may be others' as well."""
+    known = set(variables().values())
+    return sorted(name for name in _ours(environ) if name.startswith("LLM_") and name not in known)
+
+
 def of_postgresql(environ: Mapping[str, str]) -> str | None:
     """Return the variable, with its value, that was meant for PostgreSQL, if there is one."""
     environ = _ours(environ)

@@ -34,8 +34,6 @@ ChatdError                    500 internal
 
 from __future__ import annotations
 
-from typing import Any
-
 
 class ChatdError(Exception):
     """Something went wrong inside chatd."""
@@ -48,7 +46,7 @@ class ChatdError(Exception):
         self,
         message: str = "",
         *,
-        errors: dict[str, Any] | None = None,
+        errors: dict[str, list[str]] | None = None,
         retry_after: float | None = None,
     ) -> None:
         """Take the sentence a user may read; errors maps a field to its messages,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from chatd.errors import RateLimited, TooManyGenerations
@@ -21,7 +22,11 @@ class TurnLimits:
     def check(self, user_id: str, *, running: int) -> None:
         """Count one send. Raises TooManyGenerations, or RateLimited with the seconds to wait."""
         if self._generations and running >= self._generations:
-            raise TooManyGenerations(retry_after=1)
+            raise TooManyGenerations(
+                f"You may have {_number(self._generations, 'generation')} running; try again when"
+                " one has ended.",
+                retry_after=1,
+            )
         if self._rate:
             self._take(user_id, time.monotonic())
 
@@ -29,7 +34,12 @@ class TurnLimits:
         tokens, at = self._buckets.get(user_id, (float(self._burst), now))
         tokens = min(self._burst, tokens + (now - at) * self._rate)
         if tokens < 1:
-            raise RateLimited(retry_after=(1 - tokens) / self._rate)
+            wait = math.ceil((1 - tokens) / self._rate)
+            raise RateLimited(
+                f"You may send {_number(round(self._rate * 60), 'message')} a minute; try again in"
+                f" {_number(wait, 'second')}.",
+                retry_after=wait,
+            )
         if len(self._buckets) > FORGET_ABOVE:
             self._forget_full(now)
         self._buckets[user_id] = (tokens - 1, now)
@@ -40,3 +50,7 @@ class TurnLimits:
             for user_id, (tokens, at) in self._buckets.items()
             if tokens + (now - at) * self._rate < self._burst
         }
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -21,6 +21,7 @@ import pluggy
 
 from chatd import hookspecs
 from chatd.errors import ConfigError
+from chatd.schemas import flat_messages
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Plugins:
         objects: Iterable[object] = (),
         directory: Path | None = None,
         tables: Mapping[str, Mapping[str, Any]] | None = None,
+        file: Path | None = None,
     ) -> None:
         """Import, register and check everything. Raises ConfigError naming plugin and file."""
         self._manager = pluggy.PluginManager("chatd")
@@ -46,7 +48,7 @@ class Plugins:
             plugins[_free_name(type(item).__name__, plugins)] = item
         plugins |= {name: _find(name, directory) for name in names}
         self.configs = {
-            name: _load_config(name, plugin, (tables or {}).get(name, {}))
+            name: _load_config(name, plugin, (tables or {}).get(name, {}), file)
             for name, plugin in plugins.items()
         }
         # pluggy asks the last registered first.
@@ -55,6 +57,10 @@ class Plugins:
         self._implementations = {
             hook: list(self._of_hook(hook)) for hook in vars(self._manager.hook) if hook[0] != "_"
         }
+
+    def has(self, hook: str) -> bool:
+        """Return whether any plugin implements a hook."""
+        return bool(self._implementations[hook])
 
     async def first(self, hook: str, **arguments: Any) -> Any:
         """Ask one plugin after the other; return the first answer that is not None."""
@@ -128,7 +134,9 @@ def _import_file(name: str, path: Path) -> ModuleType:
     return module
 
 
-def _load_config(name: str, plugin: object, table: Mapping[str, Any]) -> dict[str, Any]:
+def _load_config(
+    name: str, plugin: object, table: Mapping[str, Any], file: Path | None
+) -> dict[str, Any]:
     """Check a plugin's table against its own schema; a plugin without one takes no keys."""
     from marshmallow import Schema, ValidationError
 
@@ -136,9 +144,12 @@ def _load_config(name: str, plugin: object, table: Mapping[str, Any]) -> dict[st
     try:
         loaded: dict[str, Any] = schema().load(dict(table))
     except ValidationError as exc:
-        messages = exc.normalized_messages()  # type: ignore[no-untyped-call]
-        problems = "; ".join(f"{key}: {value}" for key, value in messages.items())
-        raise ConfigError(f"[plugins.{name}] is wrong: {problems}") from exc
+        where = f" in {file}" if file else ""
+        problems = [
+            f"[plugins.{name}] {key}{where}: {' '.join(texts)}"
+            for key, texts in flat_messages(exc).items()
+        ]
+        raise ConfigError("\n".join(problems)) from exc
     return loaded
 
 

@@ -5,7 +5,7 @@ Unknown fields are refused over REST and ignored on sockets.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from marshmallow import EXCLUDE, INCLUDE, Schema, ValidationError, fields, post_load
@@ -29,24 +29,30 @@ def load(schema: Schema, value: Any) -> dict[str, Any]:
     try:
         loaded: dict[str, Any] = schema.load(value)
     except ValidationError as exc:
-        errors = dict(list(_messages(exc).items())[:SHOWN])
+        errors = dict(list(flat_messages(exc).items())[:SHOWN])
         names = ", ".join(sorted(errors))
         raise InvalidInput(f"Something is wrong with: {names[:200]}.", errors=errors) from exc
     return loaded
 
 
-def _messages(error: ValidationError) -> dict[str, Any]:
+def flat_messages(error: ValidationError) -> dict[str, list[str]]:
+    """Return {field: its messages}; one inside another is named with dots: settings.options.x."""
     messages: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]
-    return {name: _flat(found) for name, found in messages.items()}
+    found: dict[str, list[str]] = {}
+    for path, texts in _leaves(messages, ""):
+        found.setdefault(path, []).extend(texts)
+    return found
 
 
-def _flat(messages: Any) -> Any:
-    """Return what is wrong with an object as a whole as the messages of its field."""
-    if not isinstance(messages, dict):
-        return messages
-    if set(messages) == {"_schema"}:
-        return messages["_schema"]
-    return {name: _flat(found) for name, found in messages.items()}
+def _leaves(messages: Mapping[Any, Any], above: str) -> Iterator[tuple[str, list[str]]]:
+    for name, found in messages.items():
+        # "_schema" is what is wrong with an object as a whole.
+        inside = f"{above}.{name}" if above else str(name)
+        path = above if name == "_schema" and above else inside
+        if isinstance(found, Mapping):
+            yield from _leaves(found, path)
+        else:
+            yield path, [str(text) for text in (found if isinstance(found, list) else [found])]
 
 
 class Strict(Schema):
@@ -132,44 +138,33 @@ class Shapes:
         self.from_preset = _strict(title=session["title"])
         self.me = _strict(preferences=fields.Nested(Preferences))
         self.model = _strict(is_default=Flag(), is_active=Flag())
-        turns = _turns(Words(limits.message_chars, required=True))
-        self.send, self.stop, self.regenerate, self.edit = (_strict(**shape) for shape in turns)
-        self.events = _events(*turns)
+        send, stop = _turns(Words(limits.message_chars, required=True))
+        self.send, self.stop = _strict(**send), _strict(**stop)
+        self.events = _events(send, stop)
 
 
 def _strict(**shape: fields.Field[Any]) -> Schema:
     return Strict.from_dict(dict(shape))()
 
 
-def _turns(text: Words) -> tuple[Shape, Shape, Shape, Shape]:
-    """Return what a send, a stop, a regenerate and an edit over REST have."""
-    client: Shape = {"client_id": _optional_id()}
+def _turns(text: Words) -> tuple[Shape, Shape]:
+    """Return what a send and a stop have."""
+    send: Shape = {"message": text, "client_id": _optional_id()}
     stop: Shape = {
         "generation_id": _optional_id(),
         "seen_seq": Whole(0, load_default=None, allow_none=True),
     }
-    return (
-        {"message": text, **client},
-        stop,
-        {"message_id": _optional_id(), **client},
-        {"content": text, **client},
-    )
+    return send, stop
 
 
-def _events(send: Shape, stop: Shape, regenerate: Shape, edit: Shape) -> dict[str, Schema]:
-    """Return the events of the sockets; they have the same fields as REST, but for an edit."""
+def _events(send: Shape, stop: Shape) -> dict[str, Schema]:
+    """Return the events of the sockets; they have the same fields as REST."""
     shapes: dict[str, Shape] = {
         "send_message": send,
         "typing": {},
         "stop_typing": {},
         "ping": {"t": fields.Raw(allow_none=True)},
         "stop_generation": stop,
-        "regenerate": regenerate,
-        "edit_message": {
-            "message_id": Text(ID, shortest=1, required=True),
-            "message": edit["content"],
-            "client_id": edit["client_id"],
-        },
         "resume": {
             "generation_id": Text(ID, shortest=1, required=True),
             "after_seq": Whole(0, required=True),

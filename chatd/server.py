@@ -8,6 +8,7 @@ import gc
 import ipaddress
 import logging
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -105,13 +106,22 @@ def _bind(config: Config) -> list[socket.socket]:
 
 async def _check_exposure(app: App) -> None:
     """Refuse to listen to a network when nobody could have a credential that they chose."""
+    host, config = app.config.server.host, app.config
+    try:
+        await asyncio.get_running_loop().getaddrinfo(host or None, 0)
+    except OSError as exc:
+        raise ConfigError(
+            f"There is no host {host} to listen on; choose another with --host."
+        ) from exc
     token = os.environ.get("CHATD_TOKEN")
     had_token = await accounts.has_token(app.store)
     await accounts.ensure_owner(app.store, token)
-    if not (token or had_token or _is_loopback(app.config.server.host)):
+    if not (token or had_token or _is_loopback(host)):
+        command = ["chatd", "tokens", "create", "NAME", "--data-dir", str(config.data_dir)]
+        command += ["--config", str(config.file)] if config.file else []
         raise ConfigError(
-            f"chatd will not listen on {app.config.server.host} before a token is set: run"
-            " `chatd tokens create NAME`, or set CHATD_TOKEN."
+            f"chatd will not listen on {host} before a token is set: run `{shlex.join(command)}`,"
+            " or set CHATD_TOKEN."
         )
 
 

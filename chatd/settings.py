@@ -129,7 +129,9 @@ class ServerSettings(Value, frozen=True, kw_only=True):
         "Other web origins whose pages may call this server; * only with dev.",
         Origins,
     ] = ()
-    dev: Annotated[bool, "Development: tracebacks in the log, and * as an origin."] = False
+    dev: Annotated[
+        bool, "Development: without allowed_origins pages of any port of localhost may call."
+    ] = False
     shutdown_grace: Annotated[
         float, "Seconds that running generations get when the server stops.", between(0)
     ] = 20.0

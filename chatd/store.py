@@ -95,10 +95,7 @@ class Store(abc.ABC):
 
     @abc.abstractmethod
     async def take_ticket(self, digest: str, kind: str) -> tuple[Token, User] | None:
-        """Use up an unexpired ticket: of all callers only one gets it, with its user.
-
-        That account is active.
-        """
+        """Use up an unexpired ticket: of all callers only one gets it, with its active user."""
 
     @abc.abstractmethod
     async def list_tokens(self) -> list[tuple[Token, User]]:
@@ -145,7 +142,7 @@ class Store(abc.ABC):
         *,
         version: int | None = None,
     ) -> Session:
-        """Set fields of a session and give it the next version.
+        """Set fields of a session, and give it the next version if that changes anything.
 
         `settings` in changes merge key by key, as do its `options`; a value None removes a key.
         Raises NotFound, and PreconditionFailed when `version` is given and not the present one.

@@ -13,6 +13,7 @@ from chatd.handlers import account, health, messages, models, page, presets, ses
 from chatd.handlers.base import UnknownPath
 from chatd.handlers.keeper import Keeper
 from chatd.handlers.list_socket import SessionListSocket
+from chatd.handlers.origins import Origins
 from chatd.handlers.session_socket import SessionSocket
 
 access_logger = logging.getLogger("chatd.access")
@@ -63,7 +64,7 @@ def make_application(app: App, keeper: Keeper) -> Application:
         default_handler_class=UnknownPath,
         default_handler_args=shared,
         log_function=log_request if server.access_log else _log_nothing,
-        allowed_origins=server.allowed_origins,
+        origins=Origins(server.allowed_origins, dev=server.dev),
         keeper=keeper,
         websocket_max_message_size=app.config.limits.frame_bytes * FRAME_FACTOR or 2**62,
         websocket_ping_interval=0,  # the keeper pings

@@ -107,10 +107,8 @@ FIELDS = {
     "preferences": Kind([{}], [1, "x", True, [], None, {"nonsense": 1}]),
     "preferences.default_model": text(200, least=1, null=True),
     "message": text(100_000, blank=False),
-    "content": text(100_000, blank=False),
     "client_id": text(128, least=1, null=True),
     "generation_id": identifier(),
-    "message_id": identifier(),
     "seen_seq": whole(0),
     "after_seq": whole(0, null=False),
     "ticket": Kind([], [1, 1.5, True, [], {}, ["x"]]),
@@ -164,10 +162,5 @@ def body(base: dict[str, Any], path: str, value: Any) -> bytes:
 
 def named(errors: Any, path: str) -> bool:
     """Return whether errors name a field, or an object that it is in."""
-    for name in path.split("."):
-        if isinstance(errors, list):
-            return True
-        if not isinstance(errors, dict) or name not in errors:
-            return False
-        errors = errors[name]
-    return bool(errors)
+    assert all(isinstance(text, str) for texts in errors.values() for text in texts), errors
+    return any(f"{path}.".startswith(f"{name}.") or name.startswith(f"{path}.") for name in errors)

@@ -190,3 +190,22 @@ async def test_a_client_that_goes_away_while_it_sends(tmp_path: Path) -> None:
             await asyncio.sleep(0)
         assert (await alice.call("GET", "/sessions/"))["results"] == []
         assert len(asyncio.all_tasks()) <= before + 2
+
+
+async def test_fields_inside_others_are_named_with_dots(tmp_path: Path) -> None:
+    """`errors` maps each field to a list of sentences; one inside another has a dotted name."""
+    async with chatting(tmp_path, Script()) as chat:
+        alice = await chat.client("alice")
+        settings = {"temperature": 3, "options": {"api_base": "x", "logit_bias": {"1": 101}}}
+        for body, fields in (
+            (
+                {"settings": settings},
+                {"temperature", "options.api_base", "options.logit_bias.1.value"},
+            ),
+            ({"settings": 1}, {""}),
+            ({"settings": {"options": {"stop": "x" * 20_000}}}, {"options"}),
+        ):
+            answer = await alice.http.post("/ai-chat/api/sessions/", json=body)
+            errors = check_problem(answer, 400, "invalid_input")["errors"]
+            assert errors.keys() == {f"settings.{name}".rstrip(".") for name in fields}
+            assert all(isinstance(text, str) for texts in errors.values() for text in texts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import subprocess
 import sys
 import urllib.error
@@ -30,6 +31,7 @@ COMMANDS = [
     ("users", "list"),
     ("users", "disable"),
     ("users", "enable"),
+    ("backup",),
 ]
 
 
@@ -143,6 +145,7 @@ def test_a_token_alone_on_stdout(shell: Shell) -> None:
 
     assert re.fullmatch(r"chatd_[\w-]{43}\n", result.stdout)
     assert "alice" in result.stderr
+    assert f"It is kept in {shell.data}/chatd.db." in result.stderr
     assert "alice" in shell.says("users", "list")
 
 
@@ -177,6 +180,7 @@ def test_tokens_are_listed_and_revoked(shell: Shell) -> None:
 
 def test_revoking_what_is_not_there(shell: Shell) -> None:
     """An id that no token has is a failure that says where to look."""
+    shell.says("users", "add", "alice")
     assert shell.fails("tokens", "revoke", "x") == (
         "Error: There is no token x: see chatd tokens list."
     )
@@ -210,6 +214,7 @@ def test_users_are_disabled_and_enabled(shell: Shell) -> None:
 
 def test_a_user_that_is_not_there(shell: Shell) -> None:
     """Disabling nobody is a failure that says where to look."""
+    shell.says("users", "add", "alice")
     assert shell.fails("users", "disable", "x") == (
         "Error: There is no user x; chatd users list shows all."
     )
@@ -282,3 +287,56 @@ def test_a_second_server_in_the_same_directory(shell: Shell) -> None:
     """Two servers never share a data directory: the second says so and ends."""
     with shell.serving():
         assert "Another chatd serves from" in shell.fails("serve", "--port", "0")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "tokens list",
+        "tokens revoke x",
+        "users list",
+        "users disable x",
+        "users enable x",
+        "backup b",
+    ],
+)
+def test_without_a_database(shell: Shell, tmp_path: Path, command: str) -> None:
+    """What only looks or changes makes no empty database; it says that there is none, and where."""
+    sentence = shell.fails(*command.split())
+
+    assert f"There is no database {shell.data}/chatd.db yet." in sentence
+    assert not shell.data.exists()
+
+
+def test_the_refusal_of_a_network_says_what_to_run(shell: Shell) -> None:
+    """The command in the sentence makes a token where this server looks for one."""
+    sentence = shell.fails("serve", "--host", "0.0.0.0", "--port", "0", "--data-dir", "my data")
+    (command,) = re.findall(r"`chatd (.*?)`", sentence)
+
+    shell.says(*shlex.split(command))
+
+    assert "NAME" in shell.says("tokens", "list", "--data-dir", "my data")
+
+
+def test_a_host_that_is_not_there(shell: Shell) -> None:
+    """A host that has no address is named before anything else is asked for."""
+    sentence = shell.fails("serve", "--host", "no.such.host.invalid", "--port", "0")
+
+    assert "There is no host no.such.host.invalid to listen on" in sentence
+
+
+async def test_a_backup_beside_a_server(shell: Shell, tmp_path: Path) -> None:
+    """A backup made while the server runs is one file with everything, and an epoch of its own."""
+    with shell.serving():
+        token = shell.says("tokens", "create", "alice")
+        shell.says("backup", "copy.db")
+    assert sorted(path.name for path in tmp_path.glob("copy*")) == ["copy.db"]
+    assert (tmp_path / "copy.db").stat().st_mode & 0o777 == 0o600
+    paths = (shell.data / "chatd.db", tmp_path / "copy.db")
+    stores = [open_store(f"sqlite:///{path}") for path in paths]
+    for store in stores:
+        await store.open()
+        assert await store.find_token(digest_token(token)) is not None
+        await store.aclose()
+    assert stores[0].epoch != stores[1].epoch
+    assert "is there already" in shell.fails("backup", "copy.db")

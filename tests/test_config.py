@@ -109,6 +109,7 @@ def test_a_named_file_must_exist(environ: dict[str, str]) -> None:
 def test_relative_paths() -> None:
     """A path in the file starts from the file's directory, another from the working directory."""
     path = write("[data]\ndir = 'd'\n[plugins]\ndir = '../p'\n", "conf/chatd.toml")
+    Path("p").mkdir()
 
     of_file = load_config(path, {}, {})
     of_flag = load_config(path, {}, {"data.dir": Path("d")})
@@ -192,6 +193,23 @@ def test_origins_are_kept_as_browsers_send_them() -> None:
 def test_what_is_no_origin(origin: str) -> None:
     """A path, a pattern or a bare host is refused: it would never match."""
     assert "expected scheme://host[:port]" in refused(CHATD_ALLOWED_ORIGINS=origin)
+
+
+def test_a_plugin_directory_that_is_missing(tmp_path: Path) -> None:
+    """A directory of plugins that is not there stops the start, named as it was found."""
+    message = refused(CHATD_PLUGINS_DIR=str(tmp_path / "nothing"))
+
+    assert "CHATD_PLUGINS_DIR in the environment: there is no directory" in message
+
+
+def test_what_looks_like_a_typo_is_a_warning() -> None:
+    """An unknown LLM_ variable may be another program's: what it resembles is only suggested."""
+    environ = dict.fromkeys(("LLM_SERVER_URI", "LLM_MODEL", "LLM_API_KEY", "LLM_TIMEOUT"), "1")
+
+    assert load_config(None, environ, {}).warnings == (
+        "LLM_MODEL in the environment is not read; did you mean LLM_DEFAULT_MODEL?",
+        "LLM_SERVER_URI in the environment is not read; did you mean LLM_SERVER_URL?",
+    )
 
 
 def test_any_origin_only_in_development() -> None:

@@ -70,7 +70,7 @@ async def test_an_unknown_failure_of_a_provider(tmp_path: Path) -> None:
     """What a provider should not have raised is 502 without its words."""
     async with turns(tmp_path, Script([ValueError("the key is 42")])) as session:
         answer = await session.send()
-        check_problem(answer, 502, "internal")
+        check_problem(answer, 502, "provider_error")
         assert "42" not in answer.json()["detail"]
 
 

@@ -23,18 +23,48 @@ HEALTH = f"{API}/health/llm_server/"
 
 
 class Checked(Script):
-    """A provider whose health is what it is told."""
+    """A provider whose health is what it is told, when it is told."""
 
     def __init__(self, *, fails: Exception | None = None) -> None:
         super().__init__()
-        self.fails, self.asked = fails, 0
+        self.fails, self.asked, self.running = fails, 0, 0
+        self.go = asyncio.Event()
+        self.go.set()
 
     async def health(self) -> None:
         """Fail or not, after letting others ask too."""
         self.asked += 1
-        await asyncio.sleep(0)
+        self.running += 1
+        try:
+            await asyncio.sleep(0)
+            await self.go.wait()
+        finally:
+            self.running -= 1
         if self.fails is not None:
             raise self.fails
+
+
+class Late(Script):
+    """A provider whose server is started after chatd."""
+
+    def __init__(self, name: str = "late") -> None:
+        super().__init__()
+        self.name, self.is_up, self.asked = name, False, 0
+        self._asked = asyncio.Condition()
+
+    async def models(self) -> list[chatd.ModelInfo]:
+        """Return one model, or fail."""
+        async with self._asked:
+            self.asked += 1
+            self._asked.notify_all()
+        if not self.is_up:
+            raise chatd.ProviderUnavailable("It is not there.")
+        return await super().models()
+
+    async def was_asked(self, times: int) -> None:
+        """Wait until it was asked so often."""
+        async with self._asked:
+            await self._asked.wait_for(lambda: self.asked >= times)
 
 
 async def test_a_healthy_provider(tmp_path: Path) -> None:
@@ -79,6 +109,50 @@ async def test_the_provider_is_not_asked_for_everybody(tmp_path: Path) -> None:
             answers += [await nobody.http.get(HEALTH) for _ in range(5)]
             assert provider.asked == 1
             assert len({answer.text for answer in answers}) == 1
+
+
+async def test_a_provider_that_hangs(tmp_path: Path) -> None:
+    """A provider that does not answer is unhealthy after 5 s, and then at once; one check runs."""
+    provider = Checked()
+    provider.go.clear()
+    async with chatting(tmp_path, provider) as chat:
+        nobody = chat.anonymous()
+        for _ in range(2):
+            answer = await nobody.http.get(HEALTH, timeout=8)
+            assert answer.status_code == 503
+            assert answer.json() == {"status": "unhealthy", "code": "provider_timeout"}
+        assert (provider.asked, provider.running) == (1, 1)
+    assert provider.running == 0
+
+
+async def test_a_provider_that_comes_late(tmp_path: Path) -> None:
+    """A check that finds a provider healthy whose models are not known asks for them too."""
+    provider = Late()
+    async with chatting(tmp_path, provider, CHATD_MODELS_SYNC_INTERVAL="0") as chat:
+        alice = await chat.client("alice")
+        await alice.call("POST", "/models/sync_models/")
+        assert (await alice.call("GET", "/models/"))["results"] == []
+        provider.is_up = True
+        assert (await alice.call("GET", "/health/llm_server/"))["models"] == 1
+        assert len((await alice.call("GET", "/models/"))["results"]) == 1
+
+
+async def test_a_silent_provider_is_asked_again_soon(tmp_path: Path) -> None:
+    """While a provider does not answer it is asked every few seconds, and the others are not."""
+    late, other = Late(), Late("other")
+    other.is_up = True
+    async with chatting(tmp_path, late, other) as chat:
+        models = chat.app.models
+        await models.sync()
+        await models.aclose()
+        other.asked, late.asked = 0, 0
+        models.open(3600, retry=0.01)
+        async with asyncio.timeout(10):
+            await late.was_asked(3)
+            late.is_up = True
+            await late.was_asked(late.asked + 1)
+        assert other.asked == 1
+        assert {model.provider for model in await models.list()} >= {"other"}
 
 
 async def test_the_probes(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from harness import API, Chat, Client, Script, chatting
-from routes import check_problem
+from routes import HANDSHAKE, check_problem
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
@@ -192,3 +192,21 @@ async def test_a_ticket_ends_with_its_token(tmp_path: Path) -> None:
             await alice.call("POST", "/sign_out/", 204)
             keeper.sweep(ahead(31))
             assert await socket.close_code() == 4501
+
+
+async def test_a_peer_that_leaves_at_once_is_no_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A socket whose peer is gone before its greeting leaves no error in the log."""
+    async with chatting(tmp_path, Script()) as chat:
+        alice = await chat.client("alice")
+        address = "127.0.0.1", int(chat.url.rpartition(":")[2])
+        path = f"/ws/ai-chat/sessions/?token={alice.token}"
+        lines = [f"GET {path} HTTP/1.1", "Host: x", *map(": ".join, HANDSHAKE.items()), "", ""]
+        for _ in range(20):
+            _, writer = await asyncio.open_connection(*address)
+            writer.write("\r\n".join(lines).encode())
+            await writer.drain()
+            writer.transport.abort()
+            await alice.call("GET", "/me/")
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

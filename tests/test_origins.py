@@ -137,6 +137,42 @@ async def test_any_origin_in_development(tmp_path: Path) -> None:
             assert answer.headers["Access-Control-Allow-Origin"] == origin
 
 
+async def test_local_origins_in_development(tmp_path: Path) -> None:
+    """With dev alone pages of any port of this machine may call, and of nothing else."""
+    async with chatting(tmp_path, Script(), CHATD_SERVER_DEV="true") as chat:
+        alice = await chat.client("alice")
+        for origin in ("http://localhost:5173", "http://127.0.0.1:3000", "http://localhost"):
+            answer = await alice.http.get(f"{API}/me/", headers={"Origin": origin})
+            assert answer.headers["Access-Control-Allow-Origin"] == origin
+        for origin in (
+            *("https://evil.example.com", "http://localhost.evil.com", "http://localhost:5173.x"),
+            *("http://localhost:", "http://127.0.0.1.evil.com:80", "http://xlocalhost:80", "null"),
+        ):
+            answer = await alice.http.get(f"{API}/me/", headers={"Origin": origin})
+            check_problem(answer, 403, "forbidden")
+
+
+async def test_configured_origins_in_development(tmp_path: Path) -> None:
+    """With dev and configured origins those alone are allowed."""
+    async with chatting(tmp_path, Script(), CHATD_SERVER_DEV="true", **PAGES) as chat:
+        alice = await chat.client("alice")
+        headers = {"Origin": "http://localhost:3000"}
+        check_problem(await alice.http.get(f"{API}/me/", headers=headers), 403, "forbidden")
+
+
+async def test_a_refused_origin_is_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says once for each refused origin which setting would allow it."""
+    async with chatting(tmp_path, Script()) as chat:
+        alice = await chat.client("alice")
+        for origin in ("http://a.example", "http://b.example") * 3:
+            await alice.http.get(f"{API}/me/", headers={"Origin": origin})
+    lines = [r.getMessage() for r in caplog.records if "CHATD_ALLOWED_ORIGINS" in r.getMessage()]
+    assert len(lines) == 2
+    assert "'http://a.example'" in lines[0]
+
+
 async def test_sockets_of_allowed_pages(tmp_path: Path) -> None:
     """A socket of an allowed page, or of no page, opens."""
     async with chatting(tmp_path, Script(), **PAGES) as chat:

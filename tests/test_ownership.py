@@ -96,7 +96,7 @@ async def test_bodies_with_another_users_preset(tmp_path: Path) -> None:
                 await bob.client.http.request(method, path, json={"preset_id": id})
                 for id in (alice.ids["preset"], chatd.new_id())
             ]
-            check_problem(answers[0], 404, "not_found")
+            assert "preset_id" in check_problem(answers[0], 400, "invalid_input")["errors"]
             assert comparable(answers[0]) == comparable(answers[1])
 
 

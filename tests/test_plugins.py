@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,26 @@ def test_configuration_is_checked_by_the_plugin(tmp_path: Path) -> None:
         Plugins(["sized"], directory=tmp_path, tables={"sized": {"size": "big"}})
     with pytest.raises(ConfigError, match=r"\[plugins\.sized\].*colour"):
         Plugins(["sized"], directory=tmp_path, tables={"sized": {"colour": "red"}})
+
+
+def test_what_is_wrong_with_a_table_is_sentences(tmp_path: Path) -> None:
+    """Each key of a plugin's table that is wrong is a line with the file and what was expected."""
+    tables = {"provider_openai": {"instances": [{"name": "a", "url": "x"}, {"url": "http://b"}]}}
+    with pytest.raises(ConfigError) as refused:
+        Plugins(["provider_openai"], tables=tables, file=Path("conf/chatd.toml"))
+    where = r"\[plugins\.provider_openai\] instances\.[01]\.(url|name) in conf/chatd\.toml: "
+    lines = str(refused.value).splitlines()
+    assert len(lines) == 2
+    for line in lines:
+        assert re.fullmatch(where + r"[A-Z][^\[\]{}]+\.", line), line
+
+
+async def test_who_can_sign_in(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A chatd that lets nobody in says so when it starts."""
+    async with chatting(tmp_path / "with", Script()):
+        assert "nobody can sign in" not in caplog.text
+    async with chatting(tmp_path / "without", Script(), CHATD_PLUGINS_ENABLED="presets_store"):
+        assert "nobody can sign in" in caplog.text
 
 
 class Raises:

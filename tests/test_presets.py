@@ -231,3 +231,15 @@ async def test_pages_both_ways(tmp_path: Path, limit: int) -> None:
         if limit == 2:
             expected.insert(0, "0 made meanwhile")
         assert back == expected
+
+
+async def test_an_unknown_preset_is_a_wrong_field(tmp_path: Path) -> None:
+    """A session cannot be made from, or changed to, a preset that there is not: a 400 for it."""
+    async with chatting(tmp_path, Script()) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session()
+        for method, path in (("POST", "/sessions/"), ("PATCH", f"/sessions/{session_id}/")):
+            answer = await alice.http.request(method, API + path, json={"preset_id": "none"})
+            problem = check_problem(answer, 400, "invalid_input")
+            assert problem["errors"] == {"preset_id": ["There is no such preset."]}
+        assert (await alice.call("GET", f"/sessions/{session_id}/"))["preset_id"] is None

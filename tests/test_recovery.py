@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from harness import Chat, Client, Script, chatting
+from harness import API, Chat, Client, Script, chatting
 
 from chatd.types import Message, Slot, new_id, now
 
@@ -55,6 +55,21 @@ async def test_a_repeat_after_a_crash_is_a_duplicate(tmp_path: Path, crash: str)
     assert answer["duplicate"] is True
     assert [answer["user_message"], answer["ai_message"]] == stored
     assert script.prompts == []
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+async def test_a_repeat_before_the_recovery(tmp_path: Path, accept: str) -> None:
+    """A repeat of a send whose process is gone waits until somebody has ended its turn."""
+    async with chatting(tmp_path, Script()) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session()
+        await _die(chat, alice, session_id, 2)
+        path = f"{API}/sessions/{session_id}/send_message/"
+        body, headers = {"message": "hi", "client_id": "c1"}, {"Accept": accept}
+        answer = await alice.http.post(path, json=body, headers=headers)
+    assert answer.status_code == 200
+    assert '"duplicate":true' in answer.text
+    assert '"status":"interrupted"' in answer.text
 
 
 async def test_a_client_learns_of_the_interruption(tmp_path: Path) -> None:

@@ -116,6 +116,21 @@ GOOD_TAGS = ['"1"', "*", '"7", "1"', '"1","2"', '"x", "1"', "1"]
 BAD_TAGS = ['"2"', '"0"', 'W/"1"', '"7", "8"', '"x"', "x", '""', '"01"', '"' + "1" * 5000 + '"']
 
 
+async def test_what_changes_nothing_keeps_the_version(tmp_path: Path) -> None:
+    """A change without effect, deleting what is deleted and restoring what is not: no version."""
+    async with chatting(tmp_path, Script()) as chat:
+        alice = await chat.client("alice")
+        path = f"/sessions/{await alice.new_session(title='t')}/"
+        before = await alice.call("GET", path)
+        assert await alice.call("PATCH", path, json={"title": "t", "metadata": {}}) == before
+        assert await alice.call("POST", f"{path}restore/") == before
+        await alice.call("DELETE", path, 204)
+        deleted = await alice.call("GET", path)
+        assert deleted["version"] == 2
+        await alice.call("DELETE", path, 204)
+        assert await alice.call("GET", path) == deleted
+
+
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
 async def test_if_match(tmp_path: Path, method: str) -> None:
     """A change or delete with If-Match is done for the present version only, else it is 412."""

@@ -46,6 +46,7 @@ def test_the_example_is_complete(tmp_path: Path) -> None:
     """Uncommented, conf/chatd.toml has every setting, and all of it is accepted."""
     path = tmp_path / "chatd.toml"
     path.write_text(uncommented())
+    (tmp_path / "plugins").mkdir()
     shown = {
         (section, key)
         for section, table in tomllib.loads(uncommented()).items()

@@ -22,7 +22,6 @@ from chatd.errors import (
     UnsupportedMediaType,
 )
 from chatd.handlers.credentials import read_request
-from chatd.handlers.origins import is_allowed
 from chatd.handlers.problems import (
     allowed_methods,
     as_chatd_error,
@@ -71,7 +70,7 @@ class BaseHandler(RequestHandler):
     def _set_cors_headers(self) -> None:
         self.set_header("Vary", "Origin")
         origin = self.request.headers.get("Origin")
-        if origin is not None and is_allowed(self.request, self.settings["allowed_origins"]):
+        if origin is not None and self.settings["origins"].allow(self.request):
             self.set_header("Access-Control-Allow-Origin", origin)
             self.set_header("Access-Control-Expose-Headers", EXPOSED_HEADERS)
 
@@ -96,7 +95,7 @@ class BaseHandler(RequestHandler):
 
     async def admit(self) -> None:
         """Refuse foreign origins, oversized bodies and unknown callers, in this order."""
-        if not is_allowed(self.request, self.settings["allowed_origins"]):
+        if not self.settings["origins"].allow(self.request):
             raise Forbidden("Pages of this origin may not use this server.")
         if self.request.method == "OPTIONS":
             return

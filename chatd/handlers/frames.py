@@ -6,6 +6,7 @@ from typing import Any
 
 from chatd.errors import BadRequest, ChatdError
 from chatd.events import Event
+from chatd.handlers.problems import whole_seconds
 from chatd.schemas import ID
 from chatd.strict_json import parse
 
@@ -43,7 +44,7 @@ def error_event(error: ChatdError, client_id: str | None = None) -> Event:
     if error.errors:
         payload["errors"] = error.errors
     if error.retry_after is not None:
-        payload["retry_after"] = error.retry_after
+        payload["retry_after"] = whole_seconds(error.retry_after)
     if client_id is not None:
         payload["client_id"] = client_id
     return Event(type="error", payload=payload)

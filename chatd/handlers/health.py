@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.errors import ChatdError, ShuttingDown, Unavailable
+from chatd.errors import ShuttingDown, Unavailable
 from chatd.handlers.base import BaseHandler
 
 
@@ -63,6 +63,4 @@ class ReadyHandler(BaseHandler):
             await self.app.ready()
         except TimeoutError as exc:
             raise Unavailable("The store took too long to answer.") from exc
-        except ChatdError:
-            raise
         self.send({"status": "ready"})

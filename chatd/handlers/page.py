@@ -7,6 +7,7 @@ from typing import Any
 
 from tornado.web import StaticFileHandler, stream_request_body
 
+from chatd.errors import Forbidden, NotFound
 from chatd.handlers.problems import (
     as_chatd_error,
     fill_problem,
@@ -56,6 +57,8 @@ class PageHandler(StaticFileHandler):
         """Answer with a problem, as everywhere."""
         exc_info = kwargs.get("exc_info")
         error = as_chatd_error(exc_info[1] if exc_info else None, status_code)
+        if isinstance(error, Forbidden):
+            error = NotFound()  # a directory, or outside of ours: that says too much
         self.finish(fill_problem(self, error, problem(error, self.request_id)))
 
 

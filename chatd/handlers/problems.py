@@ -71,8 +71,13 @@ def fill_problem(handler: RequestHandler, error: ChatdError, body: dict[str, Any
     if isinstance(error, MethodNotAllowed):
         handler.set_header("Allow", allowed_methods(handler))
     if error.retry_after is not None:
-        handler.set_header("Retry-After", str(max(1, math.ceil(error.retry_after))))
+        handler.set_header("Retry-After", str(whole_seconds(error.retry_after)))
     return encode(body)
+
+
+def whole_seconds(seconds: float) -> int:
+    """Return for how long to wait: whole seconds, at least one."""
+    return max(1, math.ceil(seconds))
 
 
 def log_failure(handler: RequestHandler, request_id: str, exc_info: Any) -> None:

@@ -24,7 +24,6 @@ from chatd.events import Event
 from chatd.handlers.credentials import SUBPROTOCOL, read_request, socket_token
 from chatd.handlers.frames import client_id_of, error_event, is_too_large, read_event
 from chatd.handlers.keeper import PING_EVERY, Keeper
-from chatd.handlers.origins import is_allowed
 from chatd.handlers.problems import as_chatd_error, fill_problem, problem, set_common_headers
 from chatd.handlers.wire import abort
 from chatd.handlers.writer import Writer
@@ -68,7 +67,7 @@ class Socket(WebSocketHandler):
 
     async def prepare(self) -> None:
         """Refuse foreign pages before the upgrade; whoever else is refused learns it after."""
-        if not is_allowed(self.request, self.settings["allowed_origins"]):
+        if not self.settings["origins"].allow(self.request):
             raise Forbidden("Pages of this origin may not use this server.")
         if self.request.method != "GET":
             return  # it is refused when its body has been read
@@ -133,7 +132,6 @@ class Socket(WebSocketHandler):
         except WebSocketClosedError:
             self._leave()  # the client has gone while it was let in
         except Exception as exc:
-            # `on_close` is not called for what fails here.
             self._leave()
             self.refuse(exc)
 

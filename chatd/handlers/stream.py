@@ -74,11 +74,12 @@ class EventStream:
         message = user_message_event(sent.user_message, duplicate=sent.is_duplicate)
         self._start()
         await self._write([event_frame(message)])
-        if sent.answer is not None:
-            await self._write([event_frame(end_event(sent.answer))])
-        elif sent.run is not None:
+        if sent.run is not None:
             self._subscriber.settle(sent.user_message.revision)
             await self._until_end(sent.generation_id)
+        else:
+            answer = await self._handler.app.turns.wait(self._handler.user, sent)
+            await self._write([event_frame(end_event(answer))])
 
     async def resume(self, after: int) -> None:
         """Write what the running generation has after an entry, to its end."""

@@ -11,6 +11,13 @@ SQLITE = "sqlite:///"
 MONGODB = ("mongodb://", "mongodb+srv://")
 
 
+def sqlite_path(url: str) -> Path | None:
+    """Return the file of a SQLite store, None for the URL of another."""
+    if not url.startswith(SQLITE) or url == SQLITE:
+        return None
+    return Path(url.removeprefix(SQLITE)).expanduser().absolute()
+
+
 def open_store(url: str) -> Store:
     """Return the store that a URL names, not yet opened. Raises ConfigError.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from typing import Any, TypeVar
 
+import msgspec
+
 from chatd.errors import PreconditionFailed
 from chatd.provider import ModelInfo
 from chatd.types import Model, ModelChanges, Preset, Session, now
@@ -32,10 +34,16 @@ def check_version(value: Session | Preset, version: int | None) -> None:
 
 
 def apply(old: T, changes: Mapping[str, Any]) -> T:
-    """Return the next version of a session or preset."""
+    """Return the next version of a session or preset; the old one itself if nothing changes."""
     settings = merge_settings(old.settings, changes.get("settings") or {})
-    fields = {**changes, "settings": settings, "version": old.version + 1, "updated_at": now()}
-    return old.replace(**fields)
+    new = old.replace(**{**changes, "settings": settings})
+    if _encoded(new) == _encoded(old):  # values that are equal may differ as JSON: 1 and true
+        return old
+    return new.replace(version=old.version + 1, updated_at=now())
+
+
+def _encoded(value: Session | Preset) -> bytes:
+    return msgspec.json.encode(value, order="deterministic")
 
 
 def offer(

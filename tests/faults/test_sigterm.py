@@ -61,7 +61,10 @@ async def refusal(http: httpx.AsyncClient, session_id: str) -> httpx.Response:
 
 @pytest.mark.gen_test(timeout=100)
 async def test_new_turns_are_refused_and_running_ones_end(tmp_path: Path) -> None:
-    """From SIGTERM on a turn is refused, a repeated one is not; what runs gets to its end."""
+    """From SIGTERM on a turn is refused, a repeated one is not; what runs gets to its end.
+
+    Until then everything can be read, also by who comes only now, and /readyz says what goes on.
+    """
     async with LlmServer() as llm:
         scene = Scene(tmp_path / "data", llm, "refused")
         async with scene.live() as server, open_http(server) as http:
@@ -70,23 +73,22 @@ async def test_new_turns_are_refused_and_running_ones_end(tmp_path: Path) -> Non
             async with open_socket(server, busy) as one, open_socket(server, idle) as two:
                 await tell(one, "send_message", message=SOME_SECONDS, client_id=SOME_SECONDS)
                 await read(one, "ai_message_chunk")
-                await http.get("/healthz")  # this connection is there before the signal
                 server.terminate()
                 refused = await refusal(http, busy)
                 await tell(two, "send_message", message="and another", client_id="c")
                 error = await read(two, "user_message", "error")
                 again = await send(http, busy, SOME_SECONDS, Prefer="respond-async")
-                readiness = await http.get("/readyz")
-                with pytest.raises(httpx.ConnectError):
-                    async with open_http(server) as late:
-                        await late.get("/healthz")
+                async with open_http(server) as late:
+                    readiness = await late.get("/readyz")
+                    messages = await late.get(f"{API}/sessions/{busy}/messages/")
                 end = await read(one, "ai_message_complete", "error")
                 codes = [await close_code(one), await close_code(two)]
             assert await server.ended() == 0
     assert (refused.status_code, refused.json()["code"]) == (503, "shutting_down")
     assert (error["code"], error["client_id"]) == ("shutting_down", "c")
     assert (again.status_code, again.json()["duplicate"]) == (202, True)
-    assert readiness.status_code == 503
+    assert (readiness.status_code, readiness.json()["code"]) == (503, "shutting_down")
+    assert [message["content"] for message in messages.json()["results"]] == [SOME_SECONDS]
     assert end["message"]["content"] == reply_to([{"role": "user", "content": SOME_SECONDS}])
     assert codes == [1012, 1012]
 

@@ -70,6 +70,7 @@ async def test_a_preset_changes_like_a_session(store: Store) -> None:
     assert (changed.name, changed.version, changed.is_public) == ("x", 2, True)
     assert changed.settings == {"temperature": 1, "options": {"seed": 1, "top_p": 1}}
     assert await store.get_preset(BOB.id, preset.id) == changed
+    assert await store.update_preset(ALICE.id, preset.id, changes, version=2) == changed
     with pytest.raises(PreconditionFailed):
         await store.update_preset(ALICE.id, preset.id, {"name": "y"}, version=1)
     with pytest.raises(PreconditionFailed):

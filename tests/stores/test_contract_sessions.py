@@ -6,6 +6,7 @@ import asyncio
 import base64
 import datetime as dt
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from stored import ALICE, BOB, a_session, a_slot, a_turn, add, begin, finish
@@ -95,6 +96,34 @@ async def test_changes_give_the_next_version(store: Store) -> None:
     assert changed.settings == {"max_tokens": 5, "options": {"top_p": 0.5, "top_k": 3}}
     assert changed.updated_at >= session.updated_at
     assert await store.get_session(ALICE.id, session.id) == changed
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"title": "t", "is_active": True},
+        {"settings": {"temperature": 1, "max_tokens": None, "options": {"seed": 1, "top_k": None}}},
+        {"metadata": {"b": True, "a": 1}},
+    ],
+)
+async def test_what_changes_nothing_gives_no_version(store: Store, changes: dict[str, Any]) -> None:
+    """A change to what is already so returns the session as it is, with its version."""
+    settings = {"temperature": 1, "options": {"seed": 1}}
+    session = await add(store, title="t", settings=settings, metadata={"a": 1, "b": True})
+
+    assert await store.update_session(ALICE.id, session.id, changes, version=1) == session
+    assert await store.get_session(ALICE.id, session.id) == session
+
+
+async def test_what_differs_as_json_is_a_change(store: Store) -> None:
+    """1 and true are different values, though Python holds them for equal."""
+    session = await add(store, metadata={"a": 1})
+
+    changed = await store.update_session(ALICE.id, session.id, {"metadata": {"a": True}})
+
+    assert changed.version == 2
+    assert (await store.get_session(ALICE.id, session.id)).metadata["a"] is True
 
 
 async def test_a_stale_version_changes_nothing(store: Store) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
+import shutil
 import sqlite3
 import stat
 import threading
@@ -286,3 +287,16 @@ async def test_a_url_is_relative_or_absolute(
 
     assert (tmp_path / "here" / "chat.db").exists()
     assert (tmp_path / "there" / "chat.db").exists()
+
+
+async def test_a_new_file_alone_is_a_database(tmp_path: Path) -> None:
+    """As soon as a store is open, its file without the WAL beside it holds the tables."""
+    store = open_store(f"sqlite:///{tmp_path}/chatd.db")
+    await store.open()
+    shutil.copy(tmp_path / "chatd.db", tmp_path / "copy.db")
+    await store.aclose()
+
+    copy = open_store(f"sqlite:///{tmp_path}/copy.db")
+    await copy.open()
+    await copy.aclose()
+    assert copy.epoch == store.epoch

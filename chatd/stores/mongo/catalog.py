@@ -79,6 +79,8 @@ async def update_preset(
     while True:
         old, unchanged = await _own(database, user_id, preset_id, version)
         preset = apply(old, changes)
+        if preset is old:
+            return old
         if (await database.presets.update_one(unchanged, _shown(preset))).matched_count:
             return preset
 

@@ -171,9 +171,12 @@ async def update_session(
             raise NotFound
         old = session_of(found)
         check_version(old, version)
+        new = apply(old, changes)
+        if new is old:
+            return await get_session(database, user_id, session_id)
         changed = await database.sessions.find_one_and_update(
             {"_id": session_id, "user_id": user_id, "version": old.version},
-            {"$set": _own_fields(apply(old, changes))},
+            {"$set": _own_fields(new)},
             projection=SESSION,
             return_document=ReturnDocument.AFTER,
         )

@@ -22,13 +22,18 @@ _PRAGMAS = (
 )
 
 
-def create_file(path: Path) -> None:
-    """Create a file, and its directory, that only their owner can read; leave an old one as is."""
+def create_file(path: Path) -> bool:
+    """Create a file, and its directory, that only their owner can read; leave an old one as is.
+
+    Returns whether it is new.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Never open an existing file here: closing it again would drop the locks that SQLite holds on
     # it for other connections of this process.
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+        return True
+    return False
 
 
 def connect(path: Path, busy_timeout: float) -> Connection:

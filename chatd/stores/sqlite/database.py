@@ -138,7 +138,7 @@ class Database:
 
     def _connect(self, prepare: Callable[[Connection], T]) -> tuple[T, list[Connection]]:
         """Return what `prepare` did, the writer's connection and those of the readers."""
-        create_file(self._path)
+        is_new = create_file(self._path)
         connections: list[Connection] = []
         with contextlib.ExitStack() as stack:
             for _ in range(1 + READERS):
@@ -147,6 +147,8 @@ class Database:
             connections[0].execute("BEGIN IMMEDIATE")
             prepared = prepare(connections[0])
             connections[0].execute("COMMIT")
+            if is_new:  # from now on the file alone is a database, without its WAL
+                connections[0].execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             for reader in connections[1:]:
                 reader.execute("PRAGMA query_only = ON")
             stack.pop_all()

@@ -135,12 +135,13 @@ def update_session(
     """Set fields of a session."""
     session = get_session(connection, user_id, session_id)
     check_version(session, version)
-    session = apply(session, changes)
-    connection.execute(
-        "UPDATE sessions SET is_active = ?, title_folded = ?, document = ? WHERE id = ?",
-        (session.is_active, session.title.casefold(), to_json(session), session_id),
-    )
-    return session
+    changed = apply(session, changes)
+    if changed is not session:
+        connection.execute(
+            "UPDATE sessions SET is_active = ?, title_folded = ?, document = ? WHERE id = ?",
+            (changed.is_active, changed.title.casefold(), to_json(changed), session_id),
+        )
+    return changed
 
 
 def purge_session(
