@@ -61,22 +61,24 @@ async def test_an_owner_that_slept_stores_nothing(mongo_url: str) -> None:
         assert [message.revision for message in page.results] == [1, 3, 4, 6]
 
 
+async def arrive(store: MongoStore, trips: int, slot: Slot, messages: list[Message]) -> Any:
+    """Store messages after some trips to the server and back."""
+    for _ in range(trips):
+        await store.get_session(ALICE.id, messages[0].session_id)
+    return await store.add_messages(slot.generation_id, messages)
+
+
 async def test_a_request_that_lay_in_a_socket_is_in_time_or_refused(mongo_url: str) -> None:
     """Storing and freeing at the same moment: either the turn is there and held, or neither."""
     async with opened(mongo_url) as sleeper, opened(mongo_url) as store:
         kept = 0
         for number in range(60):
             session, slot, messages = await taken(sleeper)
-            sleeper.database.taken.pop(slot.generation_id)  # as if its insert had been sent before
-            place = Taken(ALICE.id, 0, 2, 3)
-            sleeper.database.taken[slot.generation_id] = place
-            calls: list[Any] = [
-                sleeper.add_messages(slot.generation_id, messages),
+            calls = (
+                arrive(sleeper, number % 4, slot, messages),
                 store.free_slot(session.id, slot.generation_id, []),
-            ]
-            order = slice(None) if number % 2 else slice(None, None, -1)
-            results = await asyncio.gather(*calls[order], return_exceptions=True)
-            added, freed = results[order]
+            )
+            added, freed = await asyncio.gather(*calls, return_exceptions=True)
             is_stored = isinstance(added, list)
             assert is_stored or isinstance(added, GenerationInterrupted)
             assert (freed is None) is is_stored
