@@ -48,7 +48,7 @@ class Sessions:
         )
 
     async def _preset_of(self, user: User, fields: dict[str, Any]) -> Preset | None:
-        """Return the preset that a session's fields name. Raises InvalidInput for an unknown one."""
+        """Return the preset that fields name. Raises InvalidInput for an unknown one."""
         if not fields.get("preset_id"):
             return None
         try:
