@@ -6,12 +6,11 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from chatd.errors import (
     ChatdError,
-    InvalidInput,
     ModelUnavailable,
     NotFound,
     ProviderError,
@@ -249,15 +248,6 @@ class Presets:
     async def get(self, user: User, preset_id: str) -> Preset:
         """Return one preset. Raises NotFound."""
         return (await self._find(user, preset_id))[1]
-
-    async def check(self, user: User, fields: Mapping[str, Any]) -> None:
-        """Raise InvalidInput when `preset_id` in the fields of a session names no preset."""
-        if fields.get("preset_id"):
-            try:
-                await self.get(user, fields["preset_id"])
-            except NotFound as exc:
-                errors = {"preset_id": [exc.message]}
-                raise InvalidInput("Something is wrong with: preset_id.", errors=errors) from exc
 
     async def create(self, user: User, preset: Preset) -> Preset:
         """Keep a new preset in the first source that takes any. Raises ReadOnly without one."""

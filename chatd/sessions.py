@@ -9,11 +9,11 @@ from typing import Any
 
 from chatd.broker import Broker
 from chatd.catalog import Presets
-from chatd.errors import GenerationRunning
+from chatd.errors import GenerationRunning, InvalidInput, NotFound
 from chatd.events import Event
 from chatd.generations import Generations
 from chatd.store import Store
-from chatd.types import Head, Session, User, new_id, now
+from chatd.types import Head, Preset, Session, User, new_id, now
 
 FROM_PRESET = ("model", "system_prompt", "settings")
 
@@ -31,8 +31,8 @@ class Sessions:
 
     async def create(self, user: User, fields: dict[str, Any]) -> Session:
         """Make a session; what the fields leave out comes from the preset they name, if any."""
-        if fields.get("preset_id"):
-            preset = await self._presets.get(user, fields["preset_id"])
+        preset = await self._preset_of(user, fields)
+        if preset is not None:
             fields = {name: getattr(preset, name) for name in FROM_PRESET} | fields
         time = now()
         session = Session(id=new_id(), created_at=time, updated_at=time, **_without_nulls(fields))
@@ -47,6 +47,16 @@ class Sessions:
             user, {"preset_id": preset.id, "title": preset.name if title is None else title}
         )
 
+    async def _preset_of(self, user: User, fields: dict[str, Any]) -> Preset | None:
+        """Return the preset that fields name. Raises InvalidInput for an unknown one."""
+        if not fields.get("preset_id"):
+            return None
+        try:
+            return await self._presets.get(user, fields["preset_id"])
+        except NotFound as exc:
+            errors = {"preset_id": [exc.message]}
+            raise InvalidInput("Something is wrong with: preset_id.", errors=errors) from exc
+
     async def get(self, user: User, session_id: str) -> Session:
         """Return a session, also a deleted one. Raises NotFound."""
         return await self._store.get_session(user.id, session_id)
@@ -59,8 +69,7 @@ class Sessions:
         self, user: User, session_id: str, changes: dict[str, Any], version: int | None = None
     ) -> Session:
         """Change fields. Raises NotFound, PreconditionFailed."""
-        if changes.get("preset_id"):
-            await self._presets.get(user, changes["preset_id"])
+        await self._preset_of(user, changes)
         if changes.get("is_active") is False:
             await self._stop_running(user, session_id, version)
         session = await self._store.update_session(user.id, session_id, changes, version=version)
