@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any
 
-import msgspec
 from pymongo import ReturnDocument
 
 from chatd.errors import GenerationRunning, NotFound
-from chatd.stores.branches import LAST
 from chatd.stores.changes import apply, check_version
-from chatd.stores.cursors import decode_cursor, encode_cursor
 from chatd.stores.mongo.database import Database
 from chatd.stores.mongo.documents import (
     HEAD,
@@ -26,6 +23,7 @@ from chatd.stores.mongo.documents import (
 )
 from chatd.stores.mongo.driver import Document, aggregate
 from chatd.stores.mongo.messages import of_slot
+from chatd.stores.pages import Cursor, place_of, session_page
 from chatd.types import Head, Session, SessionPage, Stats
 
 NOBODY = ""  # whose the sessions are that are being purged: no user has this id
@@ -33,17 +31,6 @@ COUNTERS = (
     *("user_messages", "assistant_messages"),
     *("prompt_tokens", "completion_tokens", "total_tokens"),
 )
-
-
-class Cursor(NamedTuple):
-    """A place in the list of sessions, and where to go from it."""
-
-    direction: Literal["next", "previous"]
-    activity_at: Annotated[int, msgspec.Meta(ge=0, le=LAST)]
-    id: str
-
-
-FIRST = Cursor("next", LAST, "")
 
 
 async def add_session(database: Database, user_id: str, session: Session) -> None:
@@ -113,24 +100,13 @@ async def list_sessions(
     cursor: str = "",
 ) -> SessionPage:
     """Return a page of sessions; active and deleted ones together are merged from two ranges."""
-    place = decode_cursor(cursor, Cursor) if cursor else FIRST
-    direction = place.direction
+    place = place_of(cursor)
     ranges = [
         _page(database, user_id, wanted, query.casefold(), place, limit + 1)
         for wanted in ((True, False) if is_active is None else (is_active,))
     ]
     found = [session for page in await asyncio.gather(*ranges) for session in page]
-    found.sort(key=_place, reverse=direction == "next")
-    has_more = len(found) > limit
-    del found[limit:]
-    if direction == "previous":
-        found.reverse()
-    has_next, has_previous = (has_more, cursor) if direction == "next" else (True, has_more)
-    return SessionPage(
-        results=found,
-        next=encode_cursor("next", *_place(found[-1])) if found and has_next else None,
-        previous=encode_cursor("previous", *_place(found[0])) if found and has_previous else None,
-    )
+    return session_page(found, place, limit)
 
 
 async def _page(
@@ -148,10 +124,6 @@ async def _page(
         wanted["$expr"] = {"$gte": [at, 0]}
     found = database.sessions.find(wanted, SESSION).sort([("activity_at", order), ("_id", order)])
     return [session_of(document) for document in await found.limit(limit).to_list(None)]
-
-
-def _place(session: Session) -> tuple[int, str]:
-    return to_ms(session.last_message_at or session.created_at), session.id
 
 
 async def update_session(

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from sqlite3 import Connection
-from typing import Annotated, Any, Literal, NamedTuple
-
-import msgspec
+from typing import Any
 
 from chatd.errors import GenerationRunning, NotFound
-from chatd.stores.branches import LAST
 from chatd.stores.changes import apply, check_version
-from chatd.stores.cursors import decode_cursor, encode_cursor
+from chatd.stores.pages import place_of, session_page
 from chatd.stores.sqlite.rows import (
     HEAD,
     Row,
@@ -44,17 +41,6 @@ FROM sessions WHERE user_id = ?"""
 _MODELS = """
 SELECT model.key, sum(model.value) FROM sessions, json_each(sessions.models) AS model
 WHERE user_id = ? GROUP BY model.key"""
-
-
-class Cursor(NamedTuple):
-    """A place in the list of sessions, and where to go from it."""
-
-    direction: Literal["next", "previous"]
-    activity_at: Annotated[int, msgspec.Meta(ge=0, le=LAST)]
-    id: str
-
-
-FIRST = Cursor("next", LAST, "")
 
 
 def add_session(connection: Connection, user_id: str, session: Session) -> None:
@@ -102,26 +88,13 @@ def list_sessions(
     cursor: str = "",
 ) -> SessionPage:
     """Return a page of sessions; active and deleted ones together are merged from two ranges."""
-    direction, *place = decode_cursor(cursor, Cursor) if cursor else FIRST
+    place = place_of(cursor)
     found: list[Session] = []
     for wanted in (True, False) if is_active is None else (is_active,):
-        parameters = (user_id, wanted, *place, query.casefold(), limit + 1)
-        found += sessions_of(connection.execute(_PAGES[direction], parameters).fetchone()[0])
-    found.sort(key=_place, reverse=direction == "next")
-    has_more = len(found) > limit
-    del found[limit:]
-    if direction == "previous":
-        found.reverse()
-    has_next, has_previous = (has_more, cursor) if direction == "next" else (True, has_more)
-    return SessionPage(
-        results=found,
-        next=encode_cursor("next", *_place(found[-1])) if found and has_next else None,
-        previous=encode_cursor("previous", *_place(found[0])) if found and has_previous else None,
-    )
-
-
-def _place(session: Session) -> tuple[int | None, str]:
-    return to_ms(session.last_message_at or session.created_at), session.id
+        beyond = (place.activity_at, place.id)
+        parameters = (user_id, wanted, *beyond, query.casefold(), limit + 1)
+        found += sessions_of(connection.execute(_PAGES[place.direction], parameters).fetchone()[0])
+    return session_page(found, place, limit)
 
 
 def update_session(
