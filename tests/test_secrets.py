@@ -5,30 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from configured import refused, write
 
 from chatd.config import load_config
-from chatd.errors import ConfigError
 
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test runs in an empty directory: no conf/chatd.toml is found by chance."""
     monkeypatch.chdir(tmp_path)
-
-
-def write(text: str, name: str = "chatd.toml") -> Path:
-    """Write a configuration file into the test's directory."""
-    path = Path(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return path
-
-
-def refused(text: str = "", **environ: str) -> str:
-    """Return the sentence with which a configuration is refused."""
-    with pytest.raises(ConfigError) as caught:
-        load_config(write(text), environ, {})
-    return caught.value.message
 
 
 PLUGIN = """
