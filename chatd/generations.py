@@ -119,7 +119,6 @@ class Generations:
 
     def start(self, run: Run, make_prompt: MakePrompt) -> None:
         """Run a reserved generation whose messages are stored."""
-        self._runs[run.id] = run
         task = asyncio.create_task(self._run(run, make_prompt), name=f"generation {run.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
