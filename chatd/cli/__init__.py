@@ -1,0 +1,44 @@
+"""The command line: arguments in, sentences out.
+
+A command is a file of this package, imported when it is called or listed; what its work needs is
+imported inside it, so that `chatd --help` comes at once. Exit codes: 0 done, 1 failed, 2 wrong
+usage.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from chatd import __version__
+from chatd.cli.frame import Commands, everywhere
+
+# In the order of the help: what runs the server, what looks after it.
+COMMANDS = {
+    "serve": "serve",
+    "tokens": "tokens",
+    "users": "users",
+    "backup": "backup",
+}
+
+
+class Lazy(Commands):
+    """The commands of this package; each stands in the module and under the name of the table."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        name = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(f"chatd.cli.{name}"), name)
+        return command
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="chatd", message="%(prog)s %(version)s")
+@everywhere
+def main() -> None:
+    """A self-hosted chat server for language models."""

@@ -1,0 +1,69 @@
+"""What a turn writes, and how its crash is found."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping, Sequence
+
+from chatd.types import Abandoned, Checkpoint, Head, Message, Session, Slot
+
+
+class GenerationStore(abc.ABC):
+    """What a turn writes, and how its crash is found."""
+
+    @abc.abstractmethod
+    async def take_slot(
+        self,
+        user_id: str,
+        session_id: str,
+        slot: Slot,
+        *,
+        lease: float,
+        fork_after: int | None = None,
+    ) -> Head:
+        """Take the session's write lock for `lease` seconds of the store's clock.
+
+        With `fork_after` the session shows a new branch, which continues after the message with
+        that seq (0: from the start). Returns the session as it then is, with the slot as kept.
+        Raises NotFound (also when no message has that seq), SessionDeleted, GenerationRunning.
+        """
+
+    @abc.abstractmethod
+    async def add_messages(self, generation_id: str, messages: Sequence[Message]) -> list[Message]:
+        """Insert a turn's messages in order on the shown branch and return them numbered.
+
+        Raises GenerationInterrupted when the session's slot is no longer this generation's, and
+        Conflict when the session has one of the messages, or one of their client_ids, already.
+        """
+
+    @abc.abstractmethod
+    async def checkpoint(self, checkpoints: Sequence[Checkpoint]) -> set[str]:
+        """Set content and parts of messages that stream; return the generations whose do not."""
+
+    @abc.abstractmethod
+    async def renew_leases(self, generations: Mapping[str, str], *, lease: float) -> set[str]:
+        """Renew the slots of {generation_id: session_id}; return the generations that lost it."""
+
+    @abc.abstractmethod
+    async def end_message(self, message: Message) -> Message | None:
+        """Replace a message that still streams by its end; return it with its new revision.
+
+        Returns None when it no longer streams: then somebody else has ended it.
+        """
+
+    @abc.abstractmethod
+    async def free_slot(
+        self, session_id: str, generation_id: str, messages: Sequence[Message]
+    ) -> Session | None:
+        """Free the slot, count the turn's new ended messages, and make the last one the head.
+
+        It was created at `last_message_at`. With no messages the branch shown before the take is
+        shown again. Returns None, having changed nothing, when the slot is another generation's.
+        """
+
+    @abc.abstractmethod
+    async def abandoned(self, node: str, boot: str) -> list[Abandoned]:
+        """Return the sessions whose slot is of this node and another boot, or has an expired lease.
+
+        Their `messages` are those of the slot that are stored: user's, then assistant's.
+        """
