@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from harness import API, Client, Script, chatting
 from routes import administrator, check_problem
 
 import chatd
+from chatd.catalog import Models
+from chatd.stores import open_store
 
 MODEL = {
     *("id", "name", "provider", "context_length", "capabilities", "is_default", "is_active"),
@@ -134,6 +137,24 @@ async def test_a_provider_that_dies_keeps_its_models(tmp_path: Path) -> None:
         offers.fails = chatd.ProviderError("no")
         assert (await sync(alice))["deactivated"] == 0
         assert await ids(alice) == ["one/a"]
+
+
+async def test_a_provider_that_hangs_is_left_behind(tmp_path: Path) -> None:
+    """The report waits for nobody for long; the others' models are there."""
+    hangs, live = Offers("hangs", "a"), Offers("live", "b")
+    hangs.gate = asyncio.Event()
+    store = open_store(f"sqlite:///{tmp_path}/chat.db")
+    await store.open()
+    async with contextlib.aclosing(store):
+        models = Models(store, [hangs, live], default="", answers_within=0.2)
+        async with asyncio.timeout(10):
+            report = await models.sync()
+        assert report["providers"] == {
+            "hangs": {"ok": False, "models": 0, "error": "hangs took too long."},
+            "live": {"ok": True, "models": 1},
+        }
+        assert [model.id for model in await models.list()] == ["live/b"]
+        await models.aclose()
 
 
 async def test_questions_at_the_same_time_share_one_run(tmp_path: Path) -> None:
