@@ -13,6 +13,7 @@ from chatd.errors import GenerationRunning, InvalidInput, NotFound
 from chatd.events import Event
 from chatd.generations import Generations
 from chatd.store import Store
+from chatd.stores.changes import merge_settings
 from chatd.types import Head, Preset, Session, User, new_id, now
 
 FROM_PRESET = ("model", "system_prompt", "settings")
@@ -33,7 +34,7 @@ class Sessions:
         """Make a session; what the fields leave out comes from the preset they name, if any."""
         preset = await self._preset_of(user, fields)
         if preset is not None:
-            fields = {name: getattr(preset, name) for name in FROM_PRESET} | fields
+            fields = _over(preset, fields)
         time = now()
         session = Session(id=new_id(), created_at=time, updated_at=time, **_without_nulls(fields))
         await self._store.add_session(user.id, session)
@@ -114,6 +115,14 @@ class Sessions:
     def _tell_all(self, user_id: str, kind: str, session: Session) -> None:
         self._broker.publish(session.id, Event(type=kind, payload={"session": session}))
         self._tell_owner(user_id, kind, session)
+
+
+def _over(preset: Preset, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return fields with what a preset has below them; settings lie over its key by key."""
+    of_preset = {name: getattr(preset, name) for name in FROM_PRESET}
+    if fields.get("settings") is not None:
+        fields = {**fields, "settings": merge_settings(preset.settings, fields["settings"])}
+    return of_preset | fields
 
 
 def _without_nulls(fields: dict[str, Any]) -> dict[str, Any]:

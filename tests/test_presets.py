@@ -205,6 +205,24 @@ async def test_a_turn_with_a_preset(tmp_path: Path) -> None:
     assert (prompt.settings["temperature"], prompt.settings["options"]) == (0.1, {"seed": 7})
 
 
+async def test_settings_over_a_preset(tmp_path: Path) -> None:
+    """Settings that a new session gives lie over its preset's key by key; null gives none."""
+    async with chatting(tmp_path, Script()) as chat:
+        alice = await chat.client("alice")
+        settings = {"temperature": 0.1, "max_tokens": 5, "options": {"seed": 7, "top_p": 0.5}}
+        preset = await make(alice, settings=settings)
+        for given, expected in (
+            ({"temperature": 1.5}, settings | {"temperature": 1.5}),
+            ({"options": {"seed": 8}}, settings | {"options": {"seed": 8, "top_p": 0.5}}),
+            ({}, settings),
+            ({"max_tokens": None, "options": {"seed": None}}, settings),
+        ):
+            body = {"preset_id": preset["id"], "settings": given}
+            session = await alice.call("POST", "/sessions/", 201, json=body)
+            assert session["settings"] == expected
+        assert (await alice.call("GET", f"/presets/{preset['id']}/"))["settings"] == settings
+
+
 @pytest.mark.parametrize("limit", [1, 2, 3, 50])
 async def test_pages_both_ways(tmp_path: Path, limit: int) -> None:
     """Presets of all sources come by name in pages; what is made meanwhile moves nothing."""
