@@ -20,6 +20,7 @@ from chatd.settings import (
     DataSettings,
     LimitSettings,
     LlmSettings,
+    LogSettings,
     ModelSettings,
     PluginSettings,
     ServerSettings,
@@ -35,6 +36,7 @@ _FLAGS = {
     "server.host": "--host",
     "server.port": "--port",
     "server.dev": "--dev",
+    "log.format": "--log-format",
     "data.dir": "--data-dir",
 }
 
@@ -48,6 +50,7 @@ class Config(Value, frozen=True, kw_only=True):
     """
 
     server: ServerSettings = ServerSettings()
+    log: LogSettings = LogSettings()
     data: DataSettings = msgspec.field(default_factory=DataSettings)
     store: StoreSettings = StoreSettings()
     broker: BrokerSettings = BrokerSettings()

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
-from chatd import accounts
+from chatd import accounts, loglines
 from chatd.app import App
 from chatd.config import Config
 from chatd.errors import ConfigError
@@ -35,21 +35,9 @@ SWITCH_INTERVAL = 0.0005  # seconds; the writer thread of SQLite gets its turn s
 
 def run(config: Config) -> None:
     """Serve until SIGINT or SIGTERM. Raises ConfigError when it cannot start."""
-    configure_logging(config)
+    loglines.configure(config.server.log_level, config.log.format)
     sys.setswitchinterval(SWITCH_INTERVAL)
     asyncio.run(serve(config))
-
-
-def configure_logging(config: Config) -> None:
-    """Log to stderr, a line for each thing that happened."""
-    logging.basicConfig(
-        level=config.server.log_level,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    # Their lines on our requests would show URLs with tokens, or bodies.
-    for name in ("tornado.access", "tornado.general", "httpx", "httpcore", "aiohttp.access"):
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 async def serve(config: Config, *, stop: asyncio.Event | None = None) -> None:

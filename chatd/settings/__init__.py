@@ -68,6 +68,16 @@ class ServerSettings(Value, frozen=True, kw_only=True):
     access_log: Annotated[bool, "Whether every HTTP request is logged."] = True
 
 
+class LogSettings(Value, frozen=True, kw_only=True):
+    """How the lines of the log look."""
+
+    format: Annotated[
+        str,
+        "text: for people; json: one object a line.",
+        Regexp(r"(text|json)\Z", error="expected text or json"),
+    ] = "text"
+
+
 class DataSettings(Value, frozen=True, kw_only=True):
     """Where chatd keeps its files."""
 
@@ -183,6 +193,7 @@ class PluginSettings(Value, frozen=True, kw_only=True):
 
 SECTIONS: dict[str, type[Value]] = {
     "server": ServerSettings,
+    "log": LogSettings,
     "data": DataSettings,
     "store": StoreSettings,
     "broker": BrokerSettings,
