@@ -18,7 +18,7 @@ async def measure(*, rounds: int, seconds: float) -> list[Row]:
     async with model_server() as upstream, chat_server(upstream) as (url, pid):
         rows = [row async for row in first_chunk(url, upstream, rounds)]
         rows += [row async for row in turns(url, pid, seconds)]
-        rows += [row async for row in lists(url, seconds)]
+        rows += [row async for row in lists(url, pid, seconds)]
         return rows
 
 

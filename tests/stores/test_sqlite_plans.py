@@ -29,7 +29,7 @@ SORTED = re.compile(
 
 
 async def trace(store: SqliteStore, statements: set[str]) -> None:
-    """Have the statements of all threads collected."""
+    """Have the statements of all threads and of the event loop collected."""
     together = threading.Barrier(READERS)  # each reader takes one call
 
     def watch(connection: sqlite3.Connection) -> None:
@@ -38,6 +38,7 @@ async def trace(store: SqliteStore, statements: set[str]) -> None:
 
     await asyncio.gather(*[store.database.read(watch) for _ in range(READERS)])
     await store.database.write(lambda connection: connection.set_trace_callback(statements.add))
+    await store.database.look(lambda connection: connection.set_trace_callback(statements.add))
 
 
 def wrong(connection: sqlite3.Connection, statement: str) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from chatd.store import Store
 from chatd.stores.sqlite import accounts, catalog, generations, messages, schema, sessions
 from chatd.stores.sqlite.database import Database
+from chatd.types import SessionPage
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -24,6 +25,16 @@ def reads(function: Function[P, T]) -> Method[P, T]:
     @functools.wraps(function)
     async def method(self: SqliteStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.database.read(function, *args, **kwargs)
+
+    return method
+
+
+def looks(function: Function[P, T]) -> Method[P, T]:
+    """Return the method that has a function called at once: it finds a few rows by a key."""
+
+    @functools.wraps(function)
+    async def method(self: SqliteStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.database.look(function, *args, **kwargs)
 
     return method
 
@@ -50,30 +61,34 @@ class SqliteStore(Store):
     async def aclose(self) -> None:
         await self.database.aclose()
 
+    async def list_sessions(self, user_id: str, *, query: str = "", **page: Any) -> SessionPage:
+        # Titles are searched row by row.
+        find = self.database.read if query else self.database.look
+        return await find(sessions.list_sessions, user_id, query=query, **page)
+
     ping = writes(schema.touch)
 
     add_user = writes(accounts.add_user)
-    get_account = reads(accounts.get_account)
+    get_account = looks(accounts.get_account)
     list_accounts = reads(accounts.list_accounts)
     update_account = writes(accounts.update_account)
     add_token = writes(accounts.add_token)
-    find_token = reads(accounts.find_token)
+    find_token = looks(accounts.find_token)
     take_ticket = writes(accounts.take_ticket)
     list_tokens = reads(accounts.list_tokens)
     revoke_token = writes(accounts.revoke_token)
 
     add_session = writes(sessions.add_session)
-    get_session = reads(sessions.get_session)
-    get_head = reads(sessions.get_head)
-    list_sessions = reads(sessions.list_sessions)
+    get_session = looks(sessions.get_session)
+    get_head = looks(sessions.get_head)
     update_session = writes(sessions.update_session)
     purge_session = writes(sessions.purge_session)
     get_stats = reads(sessions.get_stats)
 
-    list_messages = reads(messages.list_messages)
-    get_message = reads(messages.get_message)
-    history = reads(messages.history)
-    find_turn = reads(messages.find_turn)
+    list_messages = looks(messages.list_messages)
+    get_message = looks(messages.get_message)
+    history = looks(messages.history)
+    find_turn = looks(messages.find_turn)
 
     take_slot = writes(generations.take_slot)
     add_messages = writes(generations.add_messages)
@@ -85,7 +100,7 @@ class SqliteStore(Store):
 
     add_preset = writes(catalog.add_preset)
     list_presets = reads(catalog.list_presets)
-    get_preset = reads(catalog.get_preset)
+    get_preset = looks(catalog.get_preset)
     update_preset = writes(catalog.update_preset)
     delete_preset = writes(catalog.delete_preset)
     list_models = reads(catalog.list_models)
