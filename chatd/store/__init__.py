@@ -24,11 +24,12 @@ from chatd.store.catalog import CatalogStore
 from chatd.store.generations import GenerationStore
 from chatd.store.messages import MessageStore
 from chatd.store.sessions import SessionStore
+from chatd.store.transfer import TransferStore
 
 __all__ = ["Store"]
 
 
-class Store(AccountStore, SessionStore, MessageStore, GenerationStore, CatalogStore):
+class Store(AccountStore, SessionStore, MessageStore, GenerationStore, CatalogStore, TransferStore):
     """Where chatd keeps everything. `epoch` names the data; a restored backup has a new one."""
 
     epoch: str

@@ -23,11 +23,16 @@ def _unexpired() -> Document:
 async def add_user(database: Database, user: User) -> None:
     """Insert a user."""
     account = Account(user=user, is_active=True, created_at=now())
-    document = {"_id": user.id, "name": user.name, "document": to_json(account)}
     try:
-        await database.users.insert_one(document)
+        await database.users.insert_one(account_document(account))
     except DuplicateKeyError as exc:
         raise Conflict(f"There already is a user {user.name}.") from exc
+
+
+def account_document(account: Account) -> Document:
+    """Return an account as it is kept."""
+    user = account.user
+    return {"_id": user.id, "name": user.name, "document": to_json(account)}
 
 
 async def get_account(database: Database, *, user_id: str = "", name: str = "") -> Account | None:
@@ -72,6 +77,12 @@ async def update_account(
 
 async def add_token(database: Database, token: Token) -> None:
     """Keep a token in place of one with the same digest."""
+    document = token_document(token)
+    await database.tokens.replace_one({"_id": token.digest}, document, upsert=True)
+
+
+def token_document(token: Token) -> Document:
+    """Return a token as it is kept."""
     document: Document = {
         "_id": token.digest,
         "id": token.id,
@@ -82,7 +93,7 @@ async def add_token(database: Database, token: Token) -> None:
     }
     if token.expires_at is not None:
         document["expires_at"] = token.expires_at
-    await database.tokens.replace_one({"_id": token.digest}, document, upsert=True)
+    return document
 
 
 async def find_token(database: Database, digest: str) -> tuple[Token, User] | None:

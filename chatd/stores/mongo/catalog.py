@@ -22,10 +22,12 @@ MODEL = {"document": 1, "is_default": 1, "is_disabled": 1}
 
 async def add_preset(database: Database, user_id: str, preset: Preset) -> None:
     """Insert a preset."""
-    preset = preset.replace(owner=user_id)
-    await database.presets.insert_one(
-        {"_id": preset.id, "owner": user_id, **_shown(preset)["$set"]}
-    )
+    await database.presets.insert_one(preset_document(preset.replace(owner=user_id)))
+
+
+def preset_document(preset: Preset) -> Document:
+    """Return a preset as it is kept."""
+    return {"_id": preset.id, "owner": preset.owner, **_shown(preset)["$set"]}
 
 
 def _shown(preset: Preset) -> dict[str, Document]:

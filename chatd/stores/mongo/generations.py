@@ -37,7 +37,9 @@ async def add_messages(
         ]
         try:
             if left:
-                await database.messages.insert_many([_document(place, m) for m in numbered])
+                await database.messages.insert_many(
+                    [message_document(place.user_id, place.branch, m) for m in numbered]
+                )
         except BulkWriteError as exc:
             broken = broken_index(exc)
             if not broken or "client_id" in broken:
@@ -49,12 +51,13 @@ async def add_messages(
             return [stored[message.id] for message in messages]
 
 
-def _document(place: Taken, message: Message) -> Document:
+def message_document(user_id: str, branch: int, message: Message) -> Document:
+    """Return a message as it is kept."""
     document: Document = {
         "_id": message.id,
         "session_id": message.session_id,
-        "user_id": place.user_id,
-        "branch": place.branch,
+        "user_id": user_id,
+        "branch": branch,
         "seq": message.seq,
         "generation_id": message.generation_id,
         **_ended(message),

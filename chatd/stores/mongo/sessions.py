@@ -35,6 +35,11 @@ COUNTERS = (
 
 async def add_session(database: Database, user_id: str, session: Session) -> None:
     """Insert a session."""
+    await database.sessions.insert_one(session_document(user_id, session))
+
+
+def session_document(user_id: str, session: Session) -> Document:
+    """Return a session as it is kept, without any turn."""
     document: Document = {
         "_id": session.id,
         "user_id": user_id,
@@ -54,7 +59,7 @@ async def add_session(database: Database, user_id: str, session: Session) -> Non
     }
     if session.last_message_at is not None:
         document["last_message_at"] = to_ms(session.last_message_at)
-    await database.sessions.insert_one(document)
+    return document
 
 
 def _own_fields(session: Session) -> Document:

@@ -15,6 +15,7 @@ from chatd.stores.mongo import (
     schema,
     sessions,
     slots,
+    transfer,
 )
 from chatd.stores.mongo.database import Database
 
@@ -89,3 +90,15 @@ class MongoStore(Store):
     list_models = calls(catalog.list_models)
     save_models = calls(catalog.save_models)
     update_model = calls(catalog.update_model)
+
+    read_records = calls(transfer.read_records)
+    put_records = calls(transfer.put_records)
+    count_records = calls(transfer.count_records)
+    read_sessions = calls(transfer.read_sessions)
+    read_messages = calls(transfer.read_messages)
+    find_owners = calls(transfer.find_owners)
+    add_conversations = calls(transfer.add_conversations)
+    is_generating = calls(transfer.is_generating)
+    get_copy_mark = calls(transfer.get_copy_mark)
+    set_copy_mark = calls(transfer.set_copy_mark)
+    end_copy = calls(transfer.end_copy)

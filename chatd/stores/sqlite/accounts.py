@@ -9,10 +9,10 @@ from typing import Any
 
 from chatd.errors import Conflict, NotFound
 from chatd.stores.changes import merge
-from chatd.stores.sqlite.rows import account_of, to_json, to_ms, token_of
+from chatd.stores.sqlite.rows import Row, account_of, to_json, to_ms, token_of
 from chatd.types import Account, Token, User, now
 
-_ADD_TOKEN = """
+ADD_TOKEN = """
 INSERT INTO tokens (digest, id, user_id, kind, created_at, expires_at, document)
 VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (digest) DO UPDATE SET id = excluded.id, user_id = excluded.user_id,
@@ -79,17 +79,19 @@ def update_account(
 def add_token(connection: Connection, token: Token) -> None:
     """Insert a token, and erase those that have expired."""
     connection.execute("DELETE FROM tokens WHERE expires_at <= ?", (to_ms(now()),))
-    connection.execute(
-        _ADD_TOKEN,
-        (
-            token.digest,
-            token.id,
-            token.user_id,
-            token.kind,
-            to_ms(token.created_at),
-            to_ms(token.expires_at),
-            to_json(token),
-        ),
+    connection.execute(ADD_TOKEN, token_row(token))
+
+
+def token_row(token: Token) -> Row:
+    """Return the parameters of ADD_TOKEN."""
+    return (
+        token.digest,
+        token.id,
+        token.user_id,
+        token.kind,
+        to_ms(token.created_at),
+        to_ms(token.expires_at),
+        to_json(token),
     )
 
 

@@ -9,7 +9,15 @@ from sqlite3 import Connection
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from chatd.store import Store
-from chatd.stores.sqlite import accounts, catalog, generations, messages, schema, sessions
+from chatd.stores.sqlite import (
+    accounts,
+    catalog,
+    generations,
+    messages,
+    schema,
+    sessions,
+    transfer,
+)
 from chatd.stores.sqlite.database import Database
 from chatd.types import SessionPage
 
@@ -106,3 +114,15 @@ class SqliteStore(Store):
     list_models = reads(catalog.list_models)
     save_models = writes(catalog.save_models)
     update_model = writes(catalog.update_model)
+
+    read_records = reads(transfer.read_records)
+    put_records = writes(transfer.put_records)
+    count_records = reads(transfer.count_records)
+    read_sessions = reads(transfer.read_sessions)
+    read_messages = reads(transfer.read_messages)
+    find_owners = reads(transfer.find_owners)
+    add_conversations = writes(transfer.add_conversations)
+    is_generating = reads(transfer.is_generating)
+    get_copy_mark = reads(transfer.get_copy_mark)
+    set_copy_mark = writes(transfer.set_copy_mark)
+    end_copy = writes(transfer.end_copy)
