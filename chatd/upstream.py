@@ -167,13 +167,13 @@ class Upstream:
         finally:
             await answer.aclose()
 
-    async def get(self, path: str) -> bytes:
+    async def get(self, path: str) -> tuple[Server, bytes]:
         """Return a document from any of the servers, each asked once. Raises ProviderError."""
         tried: list[Server] = []
         while True:
             tried.append(self.pool.take(tried))
             try:
-                return await self._document(path, tried[-1])
+                return tried[-1], await self._document(path, tried[-1])
             except ProviderError:
                 if len(tried) == len(self.pool.servers):
                     raise
