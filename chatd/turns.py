@@ -146,7 +146,9 @@ class Turns:
         failpoint("after_messages")
         run.begin(stored[:-1], stored[-1])
         self._announce(user, run)
-        self._generations.start(run, lambda run: self._prompts.make(user, head.session, *resolved))
+        self._generations.start(
+            run, lambda run: self._prompts.make(run, user, head.session, *resolved)
+        )
         return Sent(user_message=stored[0], generation_id=run.id, run=run)
 
     async def _give_back(self, run: Run) -> None:

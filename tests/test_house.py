@@ -23,7 +23,7 @@ LAYERS = """
     settings environment config limits node
     sse transport instances pool gathering upstream discovery hub broker
     plugins stores
-    run recovery generations prompts
+    run recovery generations histories prompts
     accounts catalog turns sessions
     app
     handlers
