@@ -83,11 +83,12 @@ async def _steps(store: SqliteStore) -> Any:
         together.wait(10)
         connection.set_progress_handler(lambda: next(steps) < 0, 1)
 
-    def watch_writer(connection: sqlite3.Connection) -> None:
+    def watch_alone(connection: sqlite3.Connection) -> None:
         connection.set_progress_handler(lambda: next(steps) < 0, 1)
 
     await asyncio.gather(*[store.database.read(watch) for _ in range(READERS)])
-    await store.database.write(watch_writer)
+    await store.database.write(watch_alone)
+    await store.database.look(watch_alone)
 
     async def count(call: Any) -> int:
         before = next(steps)
