@@ -233,8 +233,13 @@ class MessagePage(Value, frozen=True, kw_only=True):
 
 
 class Turn(Value, frozen=True, kw_only=True):
-    """The message that carries a client_id and, if that is a user's, the answer to it."""
+    """The message that carries a client_id and, if that is a user's, the answer to it.
 
+    An answer that carries one itself was regenerated; a user's message that begins a branch is the
+    edit of another.
+    """
+
+    kind: Kind
     message: Message
     answer: Message | None = None
 

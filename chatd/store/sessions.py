@@ -56,6 +56,14 @@ class SessionStore(abc.ABC):
         """
 
     @abc.abstractmethod
+    async def select_message(self, user_id: str, session_id: str, message_id: str) -> Session:
+        """Show the branch that holds a message and the newest of all that continue it.
+
+        The last message there becomes the head; nothing else changes, the version neither. Raises
+        NotFound, SessionDeleted, GenerationRunning.
+        """
+
+    @abc.abstractmethod
     async def purge_session(
         self, user_id: str, session_id: str, *, version: int | None = None
     ) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
-from stored import ALICE, a_question, a_slot, a_turn, add, an_answer, begin, finish
+from stored import ALICE, BOB, a_question, a_slot, a_turn, add, an_answer, begin, finish
 
-from chatd.errors import NotFound
+from chatd.errors import GenerationRunning, NotFound, SessionDeleted
 from chatd.store import Store
 from chatd.types import Message, Session, Usage, new_id
 
@@ -184,7 +184,7 @@ async def test_an_answer_may_carry_the_client_id(store: Store) -> None:
 
     turn = await store.find_turn(ALICE.id, session.id, "again")
     assert turn is not None
-    assert (turn.message, turn.answer) == (answer, None)
+    assert (turn.kind, turn.message, turn.answer) == ("regenerate", answer, None)
 
     other, slot = await add(store), a_slot(client_id="alone")
     await store.take_slot(ALICE.id, other.id, slot, lease=15)
@@ -192,6 +192,23 @@ async def test_an_answer_may_carry_the_client_id(store: Store) -> None:
     turn = await store.find_turn(ALICE.id, other.id, "alone")
     assert turn is not None
     assert (turn.message, turn.answer) == (alone, None)
+
+
+async def test_a_turn_knows_its_kind(store: Store) -> None:
+    """A user's message that begins a branch is an edit, any other was sent."""
+    session = await add(store)
+    first = await a_turn(store, session, client_id="send 1")
+    await a_turn(store, session, client_id="send 2")
+    await a_turn(store, session, client_id="edit 1", fork_after=first[1].seq, kind="edit")
+    await a_turn(store, session, client_id="send 3")
+    await a_turn(store, session, client_id="edit 2", fork_after=0, kind="edit")
+    await a_turn(store, session, client_id="send 4")
+
+    for client_id in ("send 1", "send 2", "send 3", "send 4", "edit 1", "edit 2"):
+        turn = await store.find_turn(ALICE.id, session.id, client_id)
+        assert turn is not None
+        assert turn.kind == client_id[:4]
+        assert turn.answer is not None
 
 
 async def test_a_fork_shows_what_stands_before_it(store: Store) -> None:
@@ -256,3 +273,53 @@ async def test_any_tree_of_branches_reads_as_it_grew(store: Store, seed: int) ->
         assert page.more_before == (len(after) < len(path))
         history = await store.history(ALICE.id, session.id, max_chars=9999)
         assert [(m.role, m.content) for m in history] == [(m.role, m.content) for m in path]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_selecting_shows_the_latest_continuation(store: Store, seed: int) -> None:
+    """Whatever message is selected, the newest of all that continue it is the head from then on."""
+    chance = random.Random(seed)
+    session = await add(store)
+    paths: dict[int, list[Message]] = {0: []}  # by the seq of the last message
+    path: list[Message] = []
+    for number in range(15):
+        fork_after = chance.choice([None, *paths])
+        if fork_after is not None:
+            path = paths[fork_after]
+        turn = await a_turn(store, session, f"q{number}", f"a{number}", fork_after=fork_after)
+        path = [*path, *turn]
+        paths |= {turn[0].seq: path[:-1], turn[1].seq: path}
+        if not chance.randrange(3):
+            wanted = chance.choice([path for path in paths.values() if path])[-1]
+            path = max((p for p in paths.values() if wanted in p), key=lambda p: p[-1].seq)
+            before = await store.get_session(ALICE.id, session.id)
+            selected = await store.select_message(ALICE.id, session.id, wanted.id)
+            assert selected == before.replace(head_id=path[-1].id)
+            assert await store.get_session(ALICE.id, session.id) == selected
+            page = await store.list_messages(ALICE.id, session.id, limit=200)
+            assert page.results == path
+
+
+async def test_what_cannot_be_selected(store: Store) -> None:
+    """Nobody else's, nothing unknown, not while the slot is held, not in a deleted session."""
+    session, other = await add(store), await add(store)
+    question, answer = await a_turn(store, session)
+    unchanged = await store.get_session(ALICE.id, session.id)
+
+    for user_id, session_id, message_id in (
+        (BOB.id, session.id, question.id),
+        (ALICE.id, other.id, question.id),
+        (ALICE.id, session.id, new_id()),
+        (ALICE.id, new_id(), question.id),
+    ):
+        with pytest.raises(NotFound):
+            await store.select_message(user_id, session_id, message_id)
+    slot = a_slot()
+    await store.take_slot(ALICE.id, session.id, slot, lease=15, fork_after=question.seq)
+    with pytest.raises(GenerationRunning):
+        await store.select_message(ALICE.id, session.id, answer.id)
+    assert await store.free_slot(session.id, slot.generation_id, []) == unchanged
+    deleted = await store.update_session(ALICE.id, session.id, {"is_active": False})
+    with pytest.raises(SessionDeleted):
+        await store.select_message(ALICE.id, session.id, answer.id)
+    assert await store.get_session(ALICE.id, session.id) == deleted

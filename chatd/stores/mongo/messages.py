@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from chatd.errors import NotFound
 from chatd.provider import PromptMessage
-from chatd.stores.branches import LAST, Segment, segments
+from chatd.stores.branches import LAST, Segment, kind_of, segments
 from chatd.stores.mongo.database import Database
 from chatd.stores.mongo.documents import MESSAGE, Spoken, message_of, messages_of, spoken_of
 from chatd.stores.mongo.driver import Document
@@ -156,15 +156,18 @@ async def find_turn(
 ) -> Turn | None:
     """Return the message with a client_id, and the answer that follows a user's."""
     wanted = {"session_id": session_id, "client_id": client_id}
-    found = await database.messages.find_one(wanted, {**MESSAGE, "user_id": 1})
+    found = await database.messages.find_one(wanted, {**MESSAGE, "user_id": 1, "branch": 1})
     if found is None or found["user_id"] != user_id:
         await _shown(database, user_id, session_id)
         return None
-    message = message_of(found)
+    message, branch = message_of(found), found["branch"]
     if message.role != "user":
-        return Turn(message=message)
+        return Turn(kind=kind_of(message.role, branch, is_first=True), message=message)
     following = {"session_id": session_id, "seq": message.seq + 1}
     found = await database.messages.find_one(following, MESSAGE)
     answer = message_of(found) if found else None
     is_answered = answer is not None and answer.role == "assistant"
-    return Turn(message=message, answer=answer if is_answered else None)
+    earlier = {"session_id": session_id, "branch": branch, "seq": {"$lt": message.seq}}
+    is_first = bool(branch) and await database.messages.find_one(earlier, {"_id": 1}) is None
+    kind = kind_of(message.role, branch, is_first=is_first)
+    return Turn(kind=kind, message=message, answer=answer if is_answered else None)

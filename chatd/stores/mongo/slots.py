@@ -17,10 +17,11 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from chatd.errors import GenerationRunning, NotFound, SessionDeleted
+from chatd.stores.branches import Branches, continuations
 from chatd.stores.mongo.database import Database, Taken
 from chatd.stores.mongo.documents import HEAD, SESSION, head_of, session_of, slot_of, to_ms
 from chatd.stores.mongo.driver import Document
-from chatd.stores.mongo.messages import of_slot
+from chatd.stores.mongo.messages import branches_of, of_slot
 from chatd.stores.mongo.sessions import name_of_model
 from chatd.types import Abandoned, Head, Message, Session, Slot, now
 
@@ -55,6 +56,45 @@ async def take_slot(
             database.taken[slot.generation_id] = place
             return head_of(found)
         await _check_refusal(database, user_id, session_id)
+
+
+async def select_message(
+    database: Database, user_id: str, session_id: str, message_id: str
+) -> Session:
+    """Show the branch that continues a message up to its newest descendant."""
+    while True:
+        session = {"_id": session_id, "user_id": user_id}
+        found = await database.latest_sessions.find_one(session, {"branches": 1, "revision": 1})
+        own = {"_id": message_id, "session_id": session_id, "document": {"$exists": True}}
+        message = await database.latest_messages.find_one(own, {"branch": 1, "seq": 1})
+        if found is None or message is None:
+            raise NotFound
+        last = await _last_of(database, session_id, message, branches_of(found))
+        # A turn since then would have raised the revision.
+        free = {**session, "is_active": True, "revision": found["revision"], **NO_SLOT}
+        changed = await database.sessions.find_one_and_update(
+            free,
+            {"$set": {"branch": last["branch"], "head_id": last["_id"]}},
+            projection=SESSION,
+            return_document=ReturnDocument.AFTER,
+        )
+        if changed is not None:
+            return session_of(changed)
+        await _check_refusal(database, user_id, session_id)
+
+
+async def _last_of(
+    database: Database, session_id: str, message: Document, branches: Branches
+) -> Document:
+    """Return the newest of the messages that continue one, or that one."""
+    shown = continuations(message["branch"], message["seq"], branches)
+    found = await database.latest_messages.find_one(
+        {"session_id": session_id, "branch": {"$in": shown}},
+        {"branch": 1},
+        sort=[("seq", -1)],
+        hint="by_branch",
+    )
+    return found or message
 
 
 async def _check_refusal(database: Database, user_id: str, session_id: str) -> None:

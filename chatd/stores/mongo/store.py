@@ -73,6 +73,7 @@ class MongoStore(Store):
     history = calls(messages.history)
     find_turn = calls(messages.find_turn)
 
+    select_message = calls(slots.select_message)
     take_slot = calls(slots.take_slot)
     renew_leases = calls(slots.renew_leases)
     free_slot = calls(slots.free_slot)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Sequence
 from sqlite3 import Connection
 from typing import Literal, NamedTuple
 
 from chatd.errors import NotFound
 from chatd.provider import PromptMessage
-from chatd.stores.branches import LAST, Segment, segments
+from chatd.stores.branches import LAST, Segment, kind_of, segments
 from chatd.stores.sqlite.rows import (
     Spoken,
     array_of,
@@ -40,7 +39,10 @@ _ONE = """
 SELECT messages.document FROM messages JOIN sessions ON sessions.key = messages.session
 WHERE messages.id = ? AND sessions.id = ? AND sessions.user_id = ?"""
 _TURN = """
-SELECT messages.document, next.document FROM sessions
+SELECT messages.document, next.document, messages.branch, NOT EXISTS (
+    SELECT 1 FROM messages AS earlier WHERE earlier.session = messages.session
+    AND earlier.branch = messages.branch AND earlier.seq < messages.seq
+) FROM sessions
 LEFT JOIN messages ON messages.session = sessions.key AND messages.client_id = ?
 LEFT JOIN messages AS next ON next.session = sessions.key AND next.seq = messages.seq + 1
 WHERE sessions.id = ? AND sessions.user_id = ?"""
@@ -78,19 +80,13 @@ def _fetch(connection: Connection, query: str, *parameters: int) -> list[Message
     return messages_of(connection.execute(query, parameters).fetchone()[0])
 
 
-def _shown(connection: Connection, user_id: str, session_id: str) -> tuple[int, Sequence[Segment]]:
+def _shown(connection: Connection, user_id: str, session_id: str) -> tuple[int, list[Segment]]:
     """Return the key of a session and the segments of its shown branch."""
     row = connection.execute(_SHOWN, (session_id, user_id)).fetchone()
     if row is None:
         raise NotFound
     key, branch, branches = row
-    return key, _segments(branch, branches)
-
-
-@functools.lru_cache(maxsize=64)
-def _segments(branch: int, branches: str | None) -> tuple[Segment, ...]:
-    """Return what a branch shows: of a session with many, the page is read faster than they are."""
-    return tuple(segments(branch, branches_of(branches)))
+    return key, list(segments(branch, branches_of(branches)))
 
 
 def list_messages(
@@ -174,8 +170,10 @@ def find_turn(connection: Connection, user_id: str, session_id: str, client_id: 
     row = connection.execute(_TURN, (client_id, session_id, user_id)).fetchone()
     if row is None:
         raise NotFound
-    message, answer = (message_of(document) if document else None for document in row)
-    if message is None:
+    found, following, branch, is_first = row
+    if found is None:
         return None
+    message, answer = message_of(found), message_of(following) if following else None
     is_answered = message.role == "user" and answer is not None and answer.role == "assistant"
-    return Turn(message=message, answer=answer if is_answered else None)
+    kind = kind_of(message.role, branch, is_first=bool(is_first))
+    return Turn(kind=kind, message=message, answer=answer if is_answered else None)

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from sqlite3 import Connection
 from typing import Any
 
-from chatd.errors import GenerationRunning, NotFound
+from chatd.errors import GenerationRunning, NotFound, SessionDeleted
+from chatd.stores.branches import continuations
 from chatd.stores.changes import apply, check_version
 from chatd.stores.pages import place_of, session_page
 from chatd.stores.sqlite.rows import (
     HEAD,
     Row,
     array_of,
+    branches_of,
     head_of,
     session_of,
     sessions_of,
@@ -34,6 +36,14 @@ _PAGES = {
     "next": array_of(_PAGE % ("<", "DESC", "DESC")),
     "previous": array_of(_PAGE % (">", "ASC", "ASC")),
 }
+_PLACE = """
+SELECT sessions.key, messages.branch, messages.seq, sessions.branches
+FROM messages JOIN sessions ON sessions.key = messages.session
+WHERE messages.id = ? AND sessions.id = ?"""
+# Of a branch on which nothing is stored, a row of NULLs.
+_LAST = """
+SELECT coalesce(max(seq), 0), branch, id FROM messages WHERE session = ? AND branch = ?"""
+_SHOW = "UPDATE sessions SET branch = ?, document = ? WHERE key = ?"
 _STATS = """
 SELECT count(*), sum(is_active), sum(user_messages), sum(assistant_messages), sum(prompt_tokens),
     sum(completion_tokens), sum(total_tokens), min(first_message_at), max(last_message_at)
@@ -115,6 +125,27 @@ def update_session(
             (changed.is_active, changed.title.casefold(), to_json(changed), session_id),
         )
     return changed
+
+
+def select_message(
+    connection: Connection, user_id: str, session_id: str, message_id: str
+) -> Session:
+    """Show the branch that continues a message up to its newest descendant."""
+    head = get_head(connection, user_id, session_id)
+    row = connection.execute(_PLACE, (message_id, session_id)).fetchone()
+    if row is None:
+        raise NotFound
+    if not head.session.is_active:
+        raise SessionDeleted
+    if head.slot is not None:
+        raise GenerationRunning
+    key, branch, seq, branches = row
+    shown = continuations(branch, seq, branches_of(branches))
+    lasts = (connection.execute(_LAST, (key, number)).fetchone() for number in shown)
+    _, branch, head_id = max(lasts, key=lambda row: row[0])
+    selected = head.session.replace(head_id=head_id)
+    connection.execute(_SHOW, (branch, to_json(selected), key))
+    return selected
 
 
 def purge_session(

@@ -90,6 +90,7 @@ class SqliteStore(Store):
     get_session = looks(sessions.get_session)
     get_head = looks(sessions.get_head)
     update_session = writes(sessions.update_session)
+    select_message = writes(sessions.select_message)
     purge_session = writes(sessions.purge_session)
     get_stats = reads(sessions.get_stats)
 
