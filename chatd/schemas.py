@@ -138,33 +138,40 @@ class Shapes:
         self.from_preset = _strict(title=session["title"])
         self.me = _strict(preferences=fields.Nested(Preferences))
         self.model = _strict(is_default=Flag(), is_active=Flag())
-        send, stop = _turns(Words(limits.message_chars, required=True))
-        self.send, self.stop = _strict(**send), _strict(**stop)
-        self.events = _events(send, stop)
+        text = Words(limits.message_chars, required=True)
+        turns = _turns(text)
+        self.send, self.stop = _strict(**turns["send"]), _strict(**turns["stop"])
+        self.regenerate = _strict(**turns["regenerate"])
+        self.edit = _strict(content=text, client_id=_optional_id())
+        self.events = _events(turns)
 
 
 def _strict(**shape: fields.Field[Any]) -> Schema:
     return Strict.from_dict(dict(shape))()
 
 
-def _turns(text: Words) -> tuple[Shape, Shape]:
-    """Return what a send and a stop have."""
-    send: Shape = {"message": text, "client_id": _optional_id()}
-    stop: Shape = {
-        "generation_id": _optional_id(),
-        "seen_seq": Whole(0, load_default=None, allow_none=True),
+def _turns(text: Words) -> dict[str, Shape]:
+    """Return what a send, a regeneration and a stop have."""
+    return {
+        "send": {"message": text, "client_id": _optional_id()},
+        "regenerate": {"message_id": _optional_id(), "client_id": _optional_id()},
+        "stop": {
+            "generation_id": _optional_id(),
+            "seen_seq": Whole(0, load_default=None, allow_none=True),
+        },
     }
-    return send, stop
 
 
-def _events(send: Shape, stop: Shape) -> dict[str, Schema]:
+def _events(turns: dict[str, Shape]) -> dict[str, Schema]:
     """Return the events of the sockets; they have the same fields as REST."""
     shapes: dict[str, Shape] = {
-        "send_message": send,
+        "send_message": turns["send"],
+        "regenerate": turns["regenerate"],
+        "edit_message": turns["send"] | {"message_id": Text(ID, shortest=1, required=True)},
         "typing": {},
         "stop_typing": {},
         "ping": {"t": fields.Raw(allow_none=True)},
-        "stop_generation": stop,
+        "stop_generation": turns["stop"],
         "resume": {
             "generation_id": Text(ID, shortest=1, required=True),
             "after_seq": Whole(0, required=True),

@@ -89,6 +89,12 @@ class Sessions:
         """Undo a delete."""
         return await self.update(user, session_id, {"is_active": True})
 
+    async def select(self, user: User, session_id: str, message_id: str) -> Session:
+        """Show the branch of a message. Raises NotFound, SessionDeleted, GenerationRunning."""
+        session = await self._store.select_message(user.id, session_id, message_id)
+        self._tell_all(user.id, "session_updated", session)
+        return session
+
     async def purge(self, user: User, session_id: str, version: int | None = None) -> None:
         """Stop a running generation, then erase the session and its messages."""
         session = await self._store.get_session(user.id, session_id)

@@ -107,6 +107,8 @@ FIELDS = {
     "preferences": Kind([{}], [1, "x", True, [], None, {"nonsense": 1}]),
     "preferences.default_model": text(200, least=1, null=True),
     "message": text(100_000, blank=False),
+    "content": text(100_000, blank=False),
+    "message_id": identifier(),
     "client_id": text(128, least=1, null=True),
     "generation_id": identifier(),
     "seen_seq": whole(0),

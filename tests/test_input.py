@@ -25,6 +25,8 @@ ROUTES = {
     "me": "PATCH /me/ 200",
     "model": "PATCH /models/script%2Fmodel/ 200",
     "send": "POST /sessions/{session}/send_message/ 200",
+    "regenerate": "POST /sessions/{session}/regenerate/ 200",
+    "edit": "PATCH /sessions/{session}/messages/{message}/ 200",
     "stop": "POST /sessions/{session}/stop/ 200",
     "credentials": "POST /sign_in/ 200",
 }
@@ -52,6 +54,7 @@ async def target(chat: Chat, shape: str) -> tuple[Target, Client]:
     await admin.call("POST", "/models/sync_models/")
     preset = await admin.call("POST", "/presets/", 201, json={"name": "preset"})
     ids = {"session": await admin.new_session(), "preset": preset["id"]}
+    ids["message"] = (await admin.send(ids["session"]))["user_message"]["id"]
     return Target(admin, shape, ids), admin
 
 

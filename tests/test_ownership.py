@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from harness import API, Chat, Client, Script, Socket, chatting
-from routes import WITH_BODY, Route, administrator, api_routes, check_problem
+from routes import WITH_BODY, Route, administrator, api_routes, below_api, check_problem
 
 import chatd
 from chatd import accounts
 from chatd.handlers.session_socket import SessionSocket
 
-BODIES = {"send_message": {"message": "mine now"}}
+BODIES = {
+    "/sessions/{}/send_message": {"message": "mine now"},
+    "/sessions/{}/messages/{}": {"content": "mine now"},
+}
 KINDS = {"sessions": "session", "presets": "preset", "models": "model"}
 QUERIES = {"DELETE": ("", "?purge=true"), "GET": ("", "?since=0", "?branch=all")}
 
@@ -76,7 +79,7 @@ async def compare(
     client: Client, method: str, route: Route, query: str, headers: dict[str, str], id: str
 ) -> None:
     """Check that an id is answered as a random one is."""
-    body = BODIES.get(route.path.rpartition("/")[2], {}) if method in WITH_BODY else None
+    body = BODIES.get(below_api(route.path), {}) if method in WITH_BODY else None
     random = chatd.new_id()
     theirs, nobodys = [
         await client.http.request(method, route.at(one) + query, json=body, headers=headers)
@@ -113,6 +116,31 @@ async def test_last_event_id_of_another_user(tmp_path: Path) -> None:
         assert comparable(answers[0]) == comparable(answers[1])
 
 
+async def test_messages_of_another_user(tmp_path: Path) -> None:
+    """In one's own session another user's message is as one that does not exist."""
+    async with chatting(tmp_path, Script()) as chat:
+        alice, bob = await property_of(chat, "alice"), await property_of(chat, "bob")
+        before = await alice.everything()
+        own = f"{API}/sessions/{bob.ids['session']}"
+        for theirs in (alice.ids["message"], alice.ids["answer"]):
+            for method, path, body in (
+                ("PATCH", "/messages/{}/", {"content": "mine now"}),
+                ("POST", "/messages/{}/select/", None),
+                ("POST", "/regenerate/", {"message_id": "{}"}),
+            ):
+                answers = [
+                    await bob.client.http.request(
+                        method,
+                        own + path.format(id),
+                        json=body and {k: v.format(id) for k, v in body.items()},
+                    )
+                    for id in (theirs, chatd.new_id())
+                ]
+                check_problem(answers[0], 404, "not_found")
+                assert comparable(answers[0]) == comparable(answers[1])
+        assert await alice.everything() == before
+
+
 async def test_another_users_session_over_a_socket(tmp_path: Path) -> None:
     """A socket of another user's session closes just as one that does not exist: 4504."""
     async with chatting(tmp_path, Script()) as chat:
@@ -131,6 +159,10 @@ def events(ids: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
     """Return every event that a socket takes, with ids in every place that has one."""
     return {
         "send_message": [],  # has no id, but for the caller's own
+        "regenerate": [{"message_id": ids["answer"]}, {"message_id": ids["message"]}],
+        "edit_message": [
+            {"message_id": ids[name], "message": "mine now"} for name in ("message", "answer")
+        ],
         "typing": [],
         "stop_typing": [],
         "ping": [],

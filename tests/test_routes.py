@@ -28,6 +28,9 @@ TABLE = {
     "/sessions/{}/restore": "POST",
     "/sessions/{}/send_message": "POST",
     "/sessions/{}/messages": "GET",
+    "/sessions/{}/messages/{}": "PATCH",
+    "/sessions/{}/messages/{}/select": "POST",
+    "/sessions/{}/regenerate": "POST",
     "/sessions/{}/stop": "POST",
     "/sessions/{}/stream": "GET",
     "/models": "GET",
@@ -194,6 +197,10 @@ async def test_head(tmp_path: Path) -> None:
                     assert head.headers.get("Content-Length") == get.headers.get("Content-Length")
 
 
+BODIES = {
+    "/sessions/{}/send_message": {"message": "hi"},
+    "/sessions/{}/messages/{}": {"content": "hi"},
+}
 JUNK = ("%00", "%ff", "%ed%a0%80", "%20", "%25", "%f0%9f%92%a9", "a" * 5000, "'--", "%7b%24ne%7d")
 
 
@@ -203,8 +210,8 @@ async def test_junk_in_place_of_an_id(tmp_path: Path) -> None:
         admin = await administrator(chat)
         for route in api_routes(chat):
             for method in sorted(route.methods) if "{}" in route.path else ():
-                is_send = route.path.endswith("send_message")
-                body = {"message": "hi"} if is_send else {} if method in WITH_BODY else None
+                name = below_api(route.path)
+                body = BODIES.get(name, {}) if method in WITH_BODY else None
                 for junk in JUNK:
                     answer = await admin.http.request(method, route.at(junk), json=body)
                     check_problem(answer, 404, "not_found")

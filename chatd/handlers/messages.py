@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from functools import partial
 from typing import Any
 
 from chatd.errors import ChatdError, NotFound, ProviderError
 from chatd.handlers.base import BaseHandler
 from chatd.handlers.problems import problem
 from chatd.handlers.stream import EventStream
-from chatd.turns import Sent
+from chatd.turns import Begin, Sent
 from chatd.types import Message
 
 
@@ -40,26 +42,19 @@ class TurnHandler(BaseHandler):
 
     _problem_body: dict[str, Any] | None = None
 
-    async def answer(self, session_id: str, fields: dict[str, Any]) -> None:
-        """Send, then wait, stream or say where to look, as the request asks."""
+    async def answer(self, session_id: str, begin: Begin) -> None:
+        """Begin a turn, then wait, stream or say where to look, as the request asks."""
         if "text/event-stream" in self.request.headers.get("Accept", ""):
-            stream = EventStream(self, session_id)
-            try:
-                sent = await self._send(session_id, fields)
-                await stream.follow(sent)
-            finally:
-                stream.close()
-            return
-        sent = await self._send(session_id, fields)
+            return await self._stream(session_id, begin)
+        sent = await begin()
         if "respond-async" in self.request.headers.get("Prefer", ""):
             self._accept(session_id, sent)
         else:
             self._finish(sent, await self.app.turns.wait(self.user, sent))
 
-    async def _send(self, session_id: str, fields: dict[str, Any]) -> Sent:
-        return await self.app.turns.send(
-            self.user, session_id, fields["message"], fields["client_id"]
-        )
+    async def _stream(self, session_id: str, begin: Begin) -> None:
+        with contextlib.closing(EventStream(self, session_id)) as stream:
+            await stream.follow(await begin())
 
     def _accept(self, session_id: str, sent: Sent) -> None:
         prefix = self.app.config.server.prefix
@@ -95,7 +90,32 @@ class SendMessageHandler(TurnHandler):
 
     async def post(self, session_id: str) -> None:
         """Store a message, and answer with what the model says to it."""
-        await self.answer(session_id, self.body(self.app.shapes.send))
+        fields = self.body(self.app.shapes.send)
+        text, client_id = fields["message"], fields["client_id"]
+        await self.answer(
+            session_id, partial(self.app.turns.send, self.user, session_id, text, client_id)
+        )
+
+
+class RegenerateHandler(TurnHandler):
+    """Another answer to a question that has one."""
+
+    async def post(self, session_id: str) -> None:
+        """Answer as to a send; without a message_id the last answer is given anew."""
+        fields = self.body(self.app.shapes.regenerate)
+        begin = partial(self.app.turns.regenerate, self.user, session_id, **fields)
+        await self.answer(session_id, begin)
+
+
+class OneMessageHandler(TurnHandler):
+    """One message."""
+
+    async def patch(self, session_id: str, message_id: str) -> None:
+        """Put another user message beside it, and answer as to a send."""
+        fields = self.body(self.app.shapes.edit)
+        text, client_id = fields["content"], fields["client_id"]
+        edit = partial(self.app.turns.edit, self.user, session_id, message_id)
+        await self.answer(session_id, partial(edit, text, client_id))
 
 
 class StopHandler(BaseHandler):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, ClassVar
 
 from tornado.websocket import WebSocketClosedError
 
-from chatd.announcements import end_event, replay_event, user_message_event
+from chatd.announcements import end_event, replay_event, typing_event, user_message_event
 from chatd.errors import NotFound
 from chatd.events import Event
 from chatd.handlers.sockets import GREETING, Socket
 from chatd.log import Frame
-from chatd.turns import Sent
+from chatd.turns import Begin, Sent
 from chatd.types import Head, Message
 
 REPLAY_AT_MOST = 200
@@ -27,13 +29,15 @@ class SessionSocket(Socket):
 
     commands: ClassVar[dict[str, str]] = {
         "send_message": "send_message",
+        "regenerate": "regenerate",
+        "edit_message": "edit_message",
         "typing": "typing",
         "stop_typing": "stop_typing",
         "ping": "answer_ping",
         "stop_generation": "stop_generation",
         "resume": "resume",
     }
-    _last_send: asyncio.Task[None] | None = None
+    _last_turn: asyncio.Task[None] | None = None
     _typed_at: tuple[float, ...] = ()
     _typing_timer: asyncio.TimerHandle | None = None
 
@@ -100,23 +104,34 @@ class SessionSocket(Socket):
         self.send_now(Event(type="connection_established", payload=payload))
 
     async def send_message(self, message: str, client_id: str | None) -> None:
-        """Send; the events come through the room, to this socket as to all others.
+        """Send; the events come through the room, to this socket as to all others."""
+        await self._begin(self.app.turns.send, message, client_id)
+
+    async def regenerate(self, message_id: str | None, client_id: str | None) -> None:
+        """Have an answer given anew; its start comes through the room."""
+        await self._begin(self.app.turns.regenerate, message_id, client_id)
+
+    async def edit_message(self, message_id: str, message: str, client_id: str | None) -> None:
+        """Put another message beside an own one."""
+        await self._begin(self.app.turns.edit, message_id, message, client_id)
+
+    async def _begin(self, turn: Callable[..., Awaitable[Sent]], *fields: str | None) -> None:
+        """Begin a turn after those that this socket has asked for before; a client_id comes last.
 
         While a provider is asked what models it has, this goes on behind, and the socket is read.
         """
-        task = asyncio.create_task(self._send_after(self._last_send, message, client_id))
-        self._last_send = task
+        begin = partial(turn, self.user, self.session_id, *fields)
+        task = asyncio.create_task(self._begin_after(self._last_turn, begin))
+        self._last_turn = task
         await asyncio.wait({task}, timeout=PATIENCE)
         if task.done():
             return task.result()
-        task.add_done_callback(lambda task: self._answer_late(task, client_id))
+        task.add_done_callback(lambda task: self._answer_late(task, fields[-1]))
 
-    async def _send_after(
-        self, previous: asyncio.Task[None] | None, message: str, client_id: str | None
-    ) -> None:
+    async def _begin_after(self, previous: asyncio.Task[None] | None, begin: Begin) -> None:
         if previous is not None and not previous.done():
             await asyncio.wait({previous})
-        sent = await self.app.turns.send(self.user, self.session_id, message, client_id)
+        sent = await begin()
         if sent.is_duplicate:
             self._repeat(sent)
 
@@ -126,10 +141,17 @@ class SessionSocket(Socket):
             self.answer_error(error, client_id)
 
     def _repeat(self, sent: Sent) -> None:
-        """Answer a repeated send with what the first one led to."""
-        self.send_now(user_message_event(sent.user_message, duplicate=True))
-        if sent.answer is not None and _has_ended(sent.answer):
-            self.send_now(end_event(sent.answer))
+        """Answer a repeat with what the first one led to.
+
+        A regeneration has no user message of its own: while it runs, its start says that it does.
+        """
+        answer = sent.answer
+        if sent.kind != "regenerate":
+            self.send_now(user_message_event(sent.user_message, duplicate=True))
+        elif answer is not None and not _has_ended(answer) and sent.is_running:
+            self.send_now(typing_event(answer))
+        if answer is not None and _has_ended(answer) and sent.run is None:
+            self.send_now(end_event(answer))
 
     def typing(self) -> None:
         """Tell the others, and take it back after a few seconds."""

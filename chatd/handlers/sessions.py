@@ -73,3 +73,12 @@ class RestoreHandler(SessionHandler):
         """Make the session active again."""
         self.no_body()
         self.send_session(await self.app.sessions.restore(self.user, session_id))
+
+
+class SelectHandler(SessionHandler):
+    """Choosing between branches."""
+
+    async def post(self, session_id: str, message_id: str) -> None:
+        """Show the branch of a message, with what was last said after it."""
+        self.no_body()
+        self.send_session(await self.app.sessions.select(self.user, session_id, message_id))

@@ -70,10 +70,11 @@ class EventStream:
         abort_answer(self._handler)
 
     async def follow(self, sent: Sent) -> None:
-        """Write a send's events: its message, its generation, its end."""
-        message = user_message_event(sent.user_message, duplicate=sent.is_duplicate)
+        """Write a turn's events: its message, if that is new, its generation, its end."""
         self._start()
-        await self._write([event_frame(message)])
+        if sent.kind != "regenerate":
+            message = user_message_event(sent.user_message, duplicate=sent.is_duplicate)
+            await self._write([event_frame(message)])
         if sent.run is not None:
             self._subscriber.settle(sent.user_message.revision)
             await self._until_end(sent.generation_id)
