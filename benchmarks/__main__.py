@@ -1,5 +1,8 @@
 """Runs all measures on a fresh chatd and prints one table.
 
+`growth` measures what stored data costs instead: a million messages in each store, which takes
+about twenty minutes and 4 GB of disk.
+
 Everything runs on this machine over loopback; a busy machine shows in the figures.
 """
 
@@ -9,6 +12,8 @@ import argparse
 import asyncio
 import json
 
+from benchmarks.growth import Row as GrowthRow
+from benchmarks.growth import growth
 from benchmarks.measures import Row, first_chunk, lists, turns
 from benchmarks.processes import chat_server, model_server
 
@@ -22,12 +27,27 @@ async def measure(*, rounds: int, seconds: float) -> list[Row]:
         return rows
 
 
+async def print_growth(*, quick: bool, stores: tuple[str, ...]) -> None:
+    """Print a line for each operation on each size of each store, as it comes."""
+    names = GrowthRow._fields
+    print("{:6} {:38} {:17} {:>9} {:>9} {:>6} {:>11} {:>9}".format(*names))
+    async for row in growth(quick=quick, stores=stores):
+        mark = "" if row.is_good else "  <-- more than a tenth"
+        line = "{:6} {:38} {:17} {:9.0f} {:9.0f} {:6.2f} {:11} {:9}".format(*row)
+        print(line + mark, flush=True)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=("speed", "growth"), default="speed")
+    parser.add_argument("--store", choices=("sqlite", "mongo"), help="growth of this one alone")
     parser.add_argument("--quick", action="store_true", help="a few seconds, for a first look")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     arguments = parser.parse_args()
+    if arguments.what == "growth":
+        stores = (arguments.store,) if arguments.store else ("sqlite", "mongo")
+        return asyncio.run(print_growth(quick=arguments.quick, stores=stores))
     rounds, seconds = (50, 1.0) if arguments.quick else (400, 5.0)
     rows = asyncio.run(measure(rounds=rounds, seconds=seconds))
     if arguments.json:

@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from chatd import discovery as discovery
     from chatd import sse as sse
     from chatd import upstream as upstream
     from chatd.app import App as App
@@ -65,7 +66,7 @@ _EXPORTS = {
     "types": "Message Preset Request Session Usage User digest_token new_id now",
 }
 _MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names.split()}
-_MODULES = ("sse", "upstream")
+_MODULES = ("discovery", "sse", "upstream")
 
 __all__ = sorted([*_MODULE_OF, *_MODULES])
 

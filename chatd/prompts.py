@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from chatd.histories import Histories
 from chatd.provider import Prompt, PromptMessage, Provider
+from chatd.run import Run
 from chatd.settings import LlmSettings
 from chatd.store import Store
 from chatd.types import Model, Session, User
@@ -12,16 +14,21 @@ class Prompts:
     """Makes prompts of sessions: the system prompt, and the newest messages that fit beside it."""
 
     def __init__(self, store: Store, llm: LlmSettings, *, most_chars: int) -> None:
-        self._store = store
+        self._histories = Histories(store)
         self._llm = llm
         self._most_chars = most_chars
 
     async def make(
-        self, user: User, session: Session, provider: Provider, model: Model
+        self, run: Run, user: User, session: Session, provider: Provider, model: Model
     ) -> tuple[Provider, Prompt]:
-        """Return the prompt for a session's shown branch, and who is to be given it."""
+        """Return the prompt for a turn of a session, and who is to be given it."""
         room = max(0, self._most_chars - len(session.system_prompt))
-        messages = await self._store.history(user.id, session.id, max_chars=room)
+        first = [*run.new_messages, run.message][0]
+        history = await self._histories.of_turn(
+            user.id, session.id, run.new_messages, first.parent_id, max_chars=room
+        )
+        run.ended.add_done_callback(lambda ended: self._histories.remember(history, ended))
+        messages = list(history.messages)
         if session.system_prompt:
             messages.insert(0, PromptMessage(role="system", content=session.system_prompt))
         settings = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import logging
-import re
 from collections.abc import AsyncGenerator, Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -19,11 +18,6 @@ if TYPE_CHECKING:
     import httpx
 
 logger = logging.getLogger(__name__)
-
-VERSION = re.compile(r"/v\d+[a-z0-9]*(/|$)")
-
-# vLLM; LM Studio; OpenRouter and others; Groq; llama.cpp, in `meta`.
-LENGTHS = ("max_model_len", "max_context_length", "context_length", "context_window", "n_ctx_train")
 
 
 class ConfigSchema(ma.Schema):
@@ -45,7 +39,9 @@ def api_url(url: str) -> str:
     """Return the URL that paths like /models are added to."""
     parts = urlsplit(url)
     path = parts.path.rstrip("/").removesuffix("/chat/completions")
-    return parts._replace(path=path if VERSION.search(path) else f"{path}/v1").geturl()
+    return parts._replace(
+        path=path if chatd.discovery.VERSION.search(path) else f"{path}/v1"
+    ).geturl()
 
 
 class OpenAIProvider(chatd.Provider):
@@ -54,16 +50,17 @@ class OpenAIProvider(chatd.Provider):
     def __init__(self, name: str, urls: Iterable[str], **options: Any) -> None:
         self.name = name
         self._upstream = chatd.upstream.Upstream(name, map(api_url, urls), **options)
+        self._discovery = chatd.discovery.Discovery(self._upstream)
         self._without_usage: set[str] = set()
 
     async def models(self) -> list[chatd.ModelInfo]:
         """Return what any of the servers lists; raise ProviderError when none does."""
-        try:
-            listed = json.loads(await self._upstream.get("/models"))
-            models = map(model_info, listed["data"] if isinstance(listed, dict) else listed)
-            return list({model.name: model for model in models if model is not None}.values())
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
-            raise chatd.ProviderError(f"The model list of {self.name} makes no sense.") from exc
+        server, known = await self._list()
+        return await self._discovery.describe(server, known)
+
+    async def health(self) -> None:
+        """Return when a server lists its models, raise ProviderError when none does."""
+        await self._list()
 
     async def stream(self, prompt: chatd.Prompt) -> AsyncGenerator[chatd.Chunk | str, None]:
         """Yield the reply; all text that one read brought is one str.
@@ -90,6 +87,13 @@ class OpenAIProvider(chatd.Provider):
     async def aclose(self) -> None:
         """Close all connections."""
         await self._upstream.aclose()
+
+    async def _list(self) -> tuple[chatd.upstream.Server, dict[str, chatd.discovery.Facts]]:
+        server, body = await self._upstream.get("/models")
+        try:
+            return server, chatd.discovery.listed(json.loads(body))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
+            raise chatd.ProviderError(f"The model list of {self.name} makes no sense.") from exc
 
     async def _read(self, answer: chatd.upstream.Answer, reply: Reply) -> bytes:
         try:
@@ -125,23 +129,6 @@ def request_body(prompt: chatd.Prompt, *, usage: bool) -> dict[str, Any]:
     tools = {"tools": prompt.tools} if prompt.tools else {}
     extra = {"stream_options": {"include_usage": True}} if usage else {}
     return {**body, **tools, **extra, "stream": True}
-
-
-def model_info(item: dict[str, Any]) -> chatd.ModelInfo | None:
-    """Return a model as its server describes it, None if it has no usable name."""
-    name = item.get("id")
-    if not chatd.upstream.is_word(name):
-        return None
-    meta, can = item.get("meta"), item.get("capabilities")
-    told = {**meta, **item} if isinstance(meta, dict) else item
-    lengths = (told.get(key) for key in LENGTHS)
-    if isinstance(can, dict):
-        can = [key for key, value in can.items() if value is True]
-    return chatd.ModelInfo(
-        name=name,
-        context_length=next((n for n in lengths if chatd.upstream.is_count(n) and n), None),
-        capabilities=tuple(filter(chatd.upstream.is_word, can)) if isinstance(can, list) else (),
-    )
 
 
 # What is read of an event. Servers differ in what they put where: a field that only looks wrong

@@ -1,6 +1,6 @@
 """An OpenAI-compatible model server for the development and the tests of chatd.
 
-    python scripts/llm_server.py [--port 8001] [--pace MS] [--key KEY] [--log FILE]
+    python scripts/llm_server.py [--port 8001] [--pace MS] [--key KEY] [--log FILE] [--like KIND]
 
 It prints one line, `listening on http://HOST:PORT`, when it is ready. In a test's own event loop:
 
@@ -26,6 +26,9 @@ MODES in scripts/llm/modes.py, and GET /v1/models lists it. An unknown model is 
 misspelt mode does not pass for success. `refuse` is one call that gets no answer; a connection
 that is really refused is a closed port.
 
+With --like it tells of its models what that kind of server does, in the list and in an API of its
+own (scripts/llm/kinds.py): ollama, vllm, llama.cpp, lm-studio, lm-studio-v0, litellm, openrouter.
+
     GET /v1/models, POST /v1/chat/completions    need the key, if there is one
     GET /health
     GET /log, DELETE /log    every call: body, headers, and how it ended; `now` is on the same clock
@@ -39,7 +42,7 @@ import signal
 import sys
 from pathlib import Path
 
-from llm import LlmServer
+from llm import KINDS, LlmServer
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -51,6 +54,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8001, help="0 picks a free one")
     parser.add_argument("--pace", type=float, default=0, help="milliseconds between tokens")
     parser.add_argument("--key", help="required as a bearer token")
+    parser.add_argument("--like", choices=KINDS, help="the kind of server to be like")
     parser.add_argument("--log", type=Path, help="appends a line of JSON for each ended call")
     return parser.parse_args(arguments)
 
@@ -61,7 +65,12 @@ async def serve(options: argparse.Namespace) -> None:
     for signum in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     server = LlmServer(
-        options.host, options.port, pace=options.pace, key=options.key, log_file=options.log
+        options.host,
+        options.port,
+        pace=options.pace,
+        key=options.key,
+        log_file=options.log,
+        kind=options.like,
     )
     async with server:
         print(f"listening on {server.url}", flush=True)

@@ -67,6 +67,11 @@ class Mongod:
         """Where it listens."""
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
     def start(self) -> None:
         """Return when it listens."""
         command = [self._binary, "--dbpath", str(self._directory), "--port", str(self.port)]

@@ -21,9 +21,9 @@ LAYERS = """
     provider preset store hookspecs
     strict_json fields options schemas
     settings environment config limits node
-    sse transport instances pool gathering upstream hub broker
+    sse transport instances pool gathering upstream discovery hub broker
     plugins stores
-    run recovery generations prompts
+    run recovery generations histories prompts
     accounts catalog turns sessions
     app
     handlers

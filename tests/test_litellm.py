@@ -25,6 +25,7 @@ STARTS_WITHIN = 90  # seconds; it takes ten, and more on a machine that is busy
 KEY = f"sk-{secrets.token_hex(20)}"
 HELLO = "hello, proxy"
 TEXT = reply_to([{"role": "user", "content": HELLO}])
+KNOWN = {"mode": "chat", "max_input_tokens": 32768, "supports_vision": True}
 MODELS = {"dev": "qwen3:8b", "crlf": "crlf", "broken": "500-html", "cut": "error-event"}
 
 
@@ -50,10 +51,18 @@ def proxy(dev: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]
     """LiteLLM's proxy, which knows some models of the development server by names of its own."""
     folder, port = tmp_path_factory.mktemp("litellm"), free_port()
     parameters = {"api_base": f"{dev}/v1", "api_key": "none", "max_retries": 0}
-    listed = [
+    listed: list[dict[str, Any]] = [
         {"model_name": name, "litellm_params": {"model": f"openai/{mode}", **parameters}}
         for name, mode in MODELS.items()
     ]
+    listed[0]["model_info"] = KNOWN
+    listed.append(
+        {
+            "model_name": "embeds",
+            "litellm_params": {"model": "openai/embeds", **parameters},
+            "model_info": {"mode": "embedding"},
+        }
+    )
     settings = {"telemetry": False, "num_retries": 0}
     config = folder / "config.yaml"  # JSON is YAML
     config.write_text(json.dumps({"model_list": listed, "litellm_settings": settings}))
@@ -102,6 +111,8 @@ def wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> N
     while time.monotonic() < end and process.poll() is None:
         with contextlib.suppress(httpx.TransportError):
             if httpx.get(f"{url}/health/liveliness", trust_env=False).is_success:
+                # The first unknown path makes it load things, for seconds.
+                httpx.get(f"{url}/props", trust_env=False, timeout=60)
                 return
         time.sleep(0.2)
     pytest.fail(f"LiteLLM does not answer; its log ends with:\n{log.read_text()[-4000:]}")
@@ -128,13 +139,15 @@ def assert_is_the_reply(message: dict[str, Any], model: str) -> None:
 
 
 async def test_models(tmp_path: Path, proxy: Proxy) -> None:
-    """The models that the proxy lists can be chosen."""
+    """The models of the proxy that chat can be chosen; what it knows of them is told."""
     async with fronting(tmp_path, proxy) as alice:
         report = await alice.call("POST", "/models/sync_models/")
         models = await alice.call("GET", "/models/")
         health = await alice.call("GET", "/health/llm_server/")
     assert report["providers"] == {"lite": {"ok": True, "models": len(MODELS)}}
     assert sorted(model["name"] for model in models["results"]) == proxy.models
+    [dev] = [model for model in models["results"] if model["name"] == "dev"]
+    assert (dev["context_length"], dev["capabilities"]) == (32768, ["vision"])
     assert health["status"] == "healthy"
 
 

@@ -175,7 +175,9 @@ class Turns:
         failpoint("after_messages")
         run.begin(stored[:-1], stored[-1])
         self._announce(user, run)
-        self._generations.start(run, lambda run: self._prompts.make(user, head.session, *resolved))
+        self._generations.start(
+            run, lambda run: self._prompts.make(run, user, head.session, *resolved)
+        )
         question = fork.parent if fork and ask.kind == "regenerate" else stored[0]
         assert question is not None  # every answer has one
         return Sent(kind=ask.kind, user_message=question, generation_id=run.id, run=run)

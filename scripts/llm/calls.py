@@ -27,6 +27,7 @@ class Call:
     id: int
     time: float
     port: int
+    path: str
     model: str | None
     body: Any
     headers: dict[str, str]
@@ -53,12 +54,13 @@ class CallLog:
     def __init__(self, path: Path | None = None) -> None:
         self.calls: list[Call] = []
         self.listings: list[Call] = []
+        self.questions: list[Call] = []
         self.attempts: Counter[tuple[str, str]] = Counter()
         self._path = path
         self._last_id = 0
         self._changed = asyncio.Event()
 
-    def start(self, *, port: int, headers: dict[str, str], body: Any) -> Call:
+    def start(self, *, port: int, path: str, headers: dict[str, str], body: Any) -> Call:
         """Return the record of a call that begins now; it is in no list yet."""
         self._last_id += 1
         model = body.get("model") if isinstance(body, dict) else None
@@ -66,6 +68,7 @@ class CallLog:
             id=self._last_id,
             time=time.monotonic(),
             port=port,
+            path=path,
             model=model if isinstance(model, str) else None,
             body=body,
             headers=headers,
@@ -83,6 +86,7 @@ class CallLog:
         """Forget all calls, and what the `-then-ok` modes remember."""
         self.calls.clear()
         self.listings.clear()
+        self.questions.clear()
         self.attempts.clear()
         self.changed()
 

@@ -17,6 +17,7 @@ from .asks import Ask, Exchange, InvalidAsk
 from .calls import Call, CallLog, End
 from .connections import Connection, Request, Response
 from .faults import error
+from .kinds import KINDS
 from .modes import CORRECT, MODES, find_mode
 
 SSE = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
@@ -38,11 +39,14 @@ class LlmServer:
         key: str | None = None,
         log_file: Path | None = None,
         models: Sequence[str] = ("qwen3:8b",),
+        kind: str | None = None,
     ) -> None:
+        """Take what to listen on, and the kind of server to be like (KINDS) if not a plain one."""
         self.host, self.port = host, port
         self.pace = pace
         self.key = key
         self.models = list(models)
+        self.documents = KINDS[kind]() if kind else {}
         self._log = CallLog(log_file)
         self._connections: set[Connection] = set()
         self._listeners: list[asyncio.Server] = []
@@ -75,6 +79,11 @@ class LlmServer:
     def listings(self) -> list[Call]:
         """Return the calls of /v1/models, oldest first."""
         return self._log.listings
+
+    @property
+    def questions(self) -> list[Call]:
+        """Return the calls of anything else than chat completions and /v1/models."""
+        return self._log.questions
 
     @property
     def connections(self) -> int:
@@ -151,7 +160,7 @@ class LlmServer:
             case "POST", "/v1/chat/completions":
                 await self._logged(request, response, self._complete, self.calls)
             case _:
-                await response.send_json(404, error("no such URL", "not_found"))
+                await self._logged(request, response, self._document, self._log.questions)
 
     async def _logged(
         self,
@@ -162,7 +171,10 @@ class LlmServer:
     ) -> None:
         """Answer, and note how it ended: cancelled means that the client or the server left."""
         call = self._log.start(
-            port=request.port, headers=request.headers, body=_parsed(request.body)
+            port=request.port,
+            path=request.path,
+            headers=request.headers,
+            body=_parsed(request.body),
         )
         calls.append(call)
         self._log.changed()
@@ -186,7 +198,18 @@ class LlmServer:
         given = request.headers.get("authorization", "")
         return secrets.compare_digest(given.encode(), f"Bearer {self.key}".encode())
 
+    async def _document(self, call: Call, response: Response) -> None:
+        """Answer for the API that a kind of server has of its own."""
+        name = f"POST {call.path} {call.model}" if call.model else f"GET {call.path}"
+        if name in self.documents:
+            await response.send_json(200, self.documents[name])
+        else:
+            await response.send_json(404, error("no such URL", "not_found"))
+
     async def _list_models(self, call: Call, response: Response) -> None:
+        if self.documents:
+            await response.send_json(200, self.documents["GET /v1/models"])
+            return
         about = {name: CORRECT.about for name in self.models}
         about |= {name: mode.about for name, mode in MODES.items()}
         data = [

@@ -839,7 +839,7 @@ async def test_models() -> None:
         ({"data": [{"id": "a", "max_model_len": 8192}]}, [("a", 8192, ())]),
         ({"data": [{"id": "a", "meta": {"n_ctx_train": 4096}}]}, [("a", 4096, ())]),
         ({"data": [{"id": "a", "max_context_length": 1, "capabilities": ["tool_use"]}]},
-         [("a", 1, ("tool_use",))]),
+         [("a", 1, ("tools",))]),
         ({"data": [{"id": "a/b:c", "context_length": 2,
                     "capabilities": {"vision": True, "x": False}}]}, [("a/b:c", 2, ("vision",))]),
         ([{"id": "a"}, {"id": "a"}], [("a", None, ())]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from sqlite3 import Connection
 from typing import Literal, NamedTuple
@@ -80,13 +81,19 @@ def _fetch(connection: Connection, query: str, *parameters: int) -> list[Message
     return messages_of(connection.execute(query, parameters).fetchone()[0])
 
 
-def _shown(connection: Connection, user_id: str, session_id: str) -> tuple[int, list[Segment]]:
+def _shown(connection: Connection, user_id: str, session_id: str) -> tuple[int, Sequence[Segment]]:
     """Return the key of a session and the segments of its shown branch."""
     row = connection.execute(_SHOWN, (session_id, user_id)).fetchone()
     if row is None:
         raise NotFound
     key, branch, branches = row
-    return key, list(segments(branch, branches_of(branches)))
+    return key, _segments(branch, branches)
+
+
+@functools.lru_cache(maxsize=64)
+def _segments(branch: int, branches: str | None) -> tuple[Segment, ...]:
+    """Return what a branch shows: of a session with many, the page is read faster than they are."""
+    return tuple(segments(branch, branches_of(branches)))
 
 
 def list_messages(
