@@ -154,8 +154,9 @@ class Generations:
 
     async def _end(self, run: Run, message: Message) -> None:
         """Steps 3 to 5, in this order, each repeated until the store has taken it."""
-        stored = await self._insist(lambda: self._store.end_message(message))
-        if stored is None:
+        new = run.new_messages
+        ended = await self._insist(lambda: self._store.end_turn(message, new))
+        if ended is None:
             # Ended by an earlier try whose answer was lost, or by a node that gave us up for dead.
             stored = await self._insist(
                 lambda: self._store.get_message(run.user_id, run.session_id, message.id)
@@ -164,9 +165,10 @@ class Generations:
                 logger.warning("generation %s was ended by another node", run.id)
                 run.ended.set_result(stored)
                 return
-        failpoint("before_free")
-        new = [*run.new_messages, stored]
-        session = await self._insist(lambda: self._store.free_slot(run.session_id, run.id, new))
+            new = [*new, stored]
+            session = await self._insist(lambda: self._store.free_slot(run.session_id, run.id, new))
+        else:
+            stored, session = ended
         failpoint("after_free")
         logger.info(
             "%s: turn %s in session %s ended %s after %.1f s, %d entries",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping, Sequence
 
+from chatd.failpoints import failpoint
 from chatd.types import Abandoned, Checkpoint, Head, Message, Session, Slot
 
 
@@ -50,6 +51,24 @@ class GenerationStore(abc.ABC):
 
         Returns None when it no longer streams: then somebody else has ended it.
         """
+
+    async def end_turn(
+        self, message: Message, new_messages: Sequence[Message]
+    ) -> tuple[Message, Session | None] | None:
+        """Do `end_message`, and then `free_slot` with the turn's new messages and the ended one.
+
+        In one write where a store can. Returns what both return; None when the message no longer
+        streams, and then the slot is left alone. When it raises StoreUnavailable, none, one or both
+        have been carried out.
+        """
+        ended = await self.end_message(message)
+        if ended is None:
+            return None
+        failpoint("before_free")
+        messages = [*new_messages, ended]
+        return ended, await self.free_slot(
+            message.session_id, message.generation_id or "", messages
+        )
 
     @abc.abstractmethod
     async def free_slot(

@@ -22,9 +22,10 @@ MODEL = "llm/qwen3:8b"
 class Scene:
     """A data directory with some sessions, and what the last life left in them."""
 
-    def __init__(self, data_dir: Path, llm: LlmServer, name: str) -> None:
+    def __init__(self, data_dir: Path, llm: LlmServer, name: str, *, store: str = "") -> None:
         self.data_dir = data_dir
         self.name = name
+        self.store = store  # its URL; a file in the directory if empty
         self.sessions: list[str] = []
         self.stored: dict[str, list[Message]] = {}
         self._llm = llm
@@ -36,6 +37,7 @@ class Scene:
             "CHATD_PLUGINS_ENABLED": "auth_token,provider_openai",
             "CHATD_LIMITS_PROMPT_CHARS": "10000000",
             "LLM_SERVER_URL": self._llm.url,
+            **({"CHATD_STORE": self.store} if self.store else {}),
             **more,
         }
 

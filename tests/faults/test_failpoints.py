@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from conftest import NewStore
 from judge import judge
 from load import FACES, Clients, History
 from process import Process
@@ -31,20 +32,23 @@ WINDOWS: dict[str, list[str]] = {
     "before_free": ["complete", "complete"],
     "after_free": ["complete", "complete"],
 }
+# SQLite ends a message and frees its slot in one write: nothing is between them.
+ONE_WRITE = {"sqlite": "before_free"}
+PLACES = [(k, w) for k in ("sqlite", "mongo") for w in WINDOWS if w != ONE_WRITE.get(k)]
 SILENT = ("after_slot", "after_messages")  # nobody has been told of the turn
 WITH_TEXT = ("after_checkpoint", "before_free", "after_free")
 
 
 @pytest.mark.gen_test(timeout=100)
-@pytest.mark.parametrize("window", WINDOWS)
-async def test_death_in_a_window(tmp_path: Path, window: str) -> None:
+@pytest.mark.parametrize(("kind", "window"), PLACES)
+async def test_death_in_a_window(tmp_path: Path, new_store: NewStore, window: str) -> None:
     """The server dies exactly there, and the next one ends the turn as what is stored says.
 
     So it is for all faces, which are tried at the same time on a server each.
     """
     async with LlmServer() as llm, asyncio.TaskGroup() as group:
         for face in FACES:
-            scene = Scene(tmp_path / face, llm, f"window-{face}")
+            scene = Scene(tmp_path / face, llm, f"window-{face}", store=new_store())
             group.create_task(try_a_face(scene, window, face))
 
 
@@ -59,21 +63,25 @@ async def try_a_face(scene: Scene, window: str, face: str) -> None:
 
 
 @pytest.mark.gen_test(timeout=100)
-@pytest.mark.parametrize("window", ["after_slot", "after_messages", "before_free"])
-async def test_death_in_a_later_turn(tmp_path: Path, window: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "window"),
+    [("sqlite", "after_slot"), ("sqlite", "after_messages"), ("mongo", "before_free")],
+)
+async def test_death_in_a_later_turn(tmp_path: Path, new_store: NewStore, window: str) -> None:
     """What earlier turns of the session have stored is not touched by the death of a later one."""
     async with LlmServer() as llm:
-        story = await die_and_settle(Scene(tmp_path / "data", llm, "later"), f"{window}:3")
+        scene = Scene(tmp_path / "data", llm, "later", store=new_store())
+        story = await die_and_settle(scene, f"{window}:3")
     (found,) = story.found.values()
     assert [message["status"] for message in found] == ["complete"] * 4 + WINDOWS[window]
 
 
 @pytest.mark.gen_test(timeout=100)
 @pytest.mark.parametrize("window", ["after_messages", "after_checkpoint"])
-async def test_death_while_mending(tmp_path: Path, window: str) -> None:
+async def test_death_while_mending(tmp_path: Path, new_store: NewStore, window: str) -> None:
     """A server that dies while it ends what another left is no worse: the third one does it."""
     async with LlmServer() as llm:
-        scene = Scene(tmp_path / "data", llm, "mending")
+        scene = Scene(tmp_path / "data", llm, "mending", store=new_store())
         history, killed_at = await die(scene, window)
         mending = Process(scene.data_dir, **scene.settings(**failing(MENDING)))
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from conftest import NewStore
 from judge import judge
 from load import Clients, History
 from process import Process
@@ -20,7 +21,7 @@ from story import all_of
 from scripts.llm import LlmServer
 
 SEED = os.environ.get("CHATD_TEST_SEED") or secrets.token_hex(4)
-CHAINS = 6
+CHAINS = {"sqlite": 6, "mongo": 2}
 SCENES = 3  # in each chain, side by side
 KILLS = 6  # in each scene
 SESSIONS = 3
@@ -29,8 +30,8 @@ SLOW = [(60, 30), (80, 20), (200, 5)]
 
 
 @pytest.mark.gen_test(timeout=115)
-@pytest.mark.parametrize("chain", range(CHAINS))
-async def test_kills_under_load(tmp_path: Path, chain: int) -> None:
+@pytest.mark.parametrize(("kind", "chain"), [(k, n) for k in CHAINS for n in range(CHAINS[k])])
+async def test_kills_under_load(tmp_path: Path, new_store: NewStore, chain: int) -> None:
     """Killed at any moment and started again, a server has lost, doubled and forgotten nothing.
 
     Some servers at a time: one starts while the clients of another are at work.
@@ -38,7 +39,8 @@ async def test_kills_under_load(tmp_path: Path, chain: int) -> None:
     async with LlmServer() as llm, asyncio.TaskGroup() as group:
         for number in range(SCENES):
             name = f"{SEED}-{chain}-{number}"
-            group.create_task(lives(Scene(tmp_path / str(number), llm, name), Random(name)))
+            scene = Scene(tmp_path / str(number), llm, name, store=new_store())
+            group.create_task(lives(scene, Random(name)))
 
 
 async def lives(scene: Scene, random: Random) -> None:

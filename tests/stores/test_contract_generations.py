@@ -226,3 +226,31 @@ async def test_sessions_do_not_share_numbers(store: Store) -> None:
     turn = await store.find_turn(BOB.id, theirs.id, "same")
     assert turn is not None
     assert turn.message == bobs
+
+
+async def test_a_turn_is_ended_at_once_as_in_two_steps(store: Store) -> None:
+    """`end_turn` leaves what `end_message` and `free_slot` leave, and does it once."""
+    session = await add(store)
+    _, messages = await begin(store, session)
+    answer = messages[-1].replace(status="complete", content="answer", updated_at=now())
+
+    ended = await store.end_turn(answer, messages[:-1])
+    assert ended is not None
+    message, freed = ended
+    assert message == answer.replace(revision=3)
+    assert freed == await store.get_session(ALICE.id, session.id)
+    assert freed is not None and (freed.message_count, freed.head_id) == (2, answer.id)
+    assert (await store.get_head(ALICE.id, session.id)).slot is None
+    assert await store.end_turn(answer, messages[:-1]) is None
+    assert (await store.get_session(ALICE.id, session.id)).message_count == 2
+
+
+async def test_a_turn_that_was_ended_by_another_keeps_its_slot(store: Store) -> None:
+    """`end_turn` of a message that no longer streams frees nothing."""
+    session = await add(store)
+    slot, messages = await begin(store, session)
+    assert await store.end_message(messages[-1].replace(status="interrupted")) is not None
+
+    assert await store.end_turn(messages[-1].replace(status="complete"), messages[:-1]) is None
+    head = await store.get_head(ALICE.id, session.id)
+    assert head.slot is not None and head.slot.generation_id == slot.generation_id

@@ -169,6 +169,17 @@ def end_message(connection: Connection, message: Message) -> Message | None:
     return message
 
 
+def end_turn(
+    connection: Connection, message: Message, new_messages: Sequence[Message]
+) -> tuple[Message, Session | None] | None:
+    """End a message and free its slot."""
+    ended = end_message(connection, message)
+    if ended is None:
+        return None
+    messages = [*new_messages, ended]
+    return ended, free_slot(connection, message.session_id, message.generation_id or "", messages)
+
+
 def free_slot(
     connection: Connection, session_id: str, generation_id: str, messages: Sequence[Message]
 ) -> Session | None:

@@ -104,6 +104,7 @@ class SqliteStore(Store):
     checkpoint = writes(generations.checkpoint)
     renew_leases = writes(generations.renew_leases)
     end_message = writes(generations.end_message)
+    end_turn = writes(generations.end_turn)
     free_slot = writes(generations.free_slot)
     abandoned = reads(generations.abandoned)
 

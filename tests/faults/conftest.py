@@ -1,0 +1,38 @@
+"""Stores for scenes: as many as a test has data directories."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+
+import mongod
+import pytest
+from pymongo import MongoClient
+
+NewStore = Callable[[], str]
+
+
+@pytest.fixture(params=["sqlite", "mongo"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Name each kind of store in turn."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def new_store(kind: str, request: pytest.FixtureRequest) -> Iterator[NewStore]:
+    """Give what returns the URL of a new store of a kind; empty means a file beside the rest."""
+    if kind == "sqlite":
+        yield lambda: ""
+        return
+    server: str = request.getfixturevalue("mongodb")
+    names: list[str] = []
+
+    def new() -> str:
+        names.append(f"chatd_{uuid.uuid4().hex}")
+        return mongod.named(server, names[-1])
+
+    yield new
+    with MongoClient(server) as client:
+        for name in names:
+            client.drop_database(name)
