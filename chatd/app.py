@@ -84,6 +84,11 @@ class App:
         self.store = open_store(config.store.url)
         await self.store.open()
         stack.push_async_callback(self.store.aclose)
+        if await self.store.get_copy_mark() is not None:
+            raise ConfigError(
+                "The store is an unfinished copy: call the same chatd store copy again, which goes"
+                " on with it."
+            )
         self.broker = MemoryBroker(self.hub)
         stack.push_async_callback(self.broker.aclose)
         providers = await self.plugins.collect("register_providers", app=self)

@@ -32,6 +32,8 @@ COMMANDS = [
     ("users", "disable"),
     ("users", "enable"),
     ("backup",),
+    ("store",),
+    ("store", "copy"),
 ]
 
 
@@ -58,9 +60,9 @@ class Shell:
             timeout=60,
         )
 
-    def says(self, *arguments: str) -> str:
+    def says(self, *arguments: str, **environ: str) -> str:
         """Run a command that succeeds; return what it prints on stdout."""
-        result = self.run(*arguments)
+        result = self.run(*arguments, **environ)
         assert result.returncode == 0, result.stderr
         return result.stdout.strip()
 

@@ -24,7 +24,7 @@ LAYERS = """
     sse transport instances pool gathering upstream discovery hub broker
     plugins stores
     run recovery generations histories prompts
-    accounts catalog turns sessions
+    accounts catalog turns sessions transfer
     app
     handlers
     web

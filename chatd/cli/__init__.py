@@ -20,6 +20,7 @@ COMMANDS = {
     "tokens": "tokens",
     "users": "users",
     "backup": "backup",
+    "store": "store",
 }
 
 

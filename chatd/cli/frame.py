@@ -62,11 +62,11 @@ def load(**overrides: Any) -> Config:
 
 
 @contextlib.asynccontextmanager
-async def opened_store(config: Config) -> AsyncIterator[Store]:
-    """Open the store beside a server that may be running."""
+async def opened(url: str) -> AsyncIterator[Store]:
+    """Open a store beside a server that may be running."""
     from chatd.stores import open_store
 
-    store = open_store(config.store.url)
+    store = open_store(url)
     await store.open()
     try:
         yield store
@@ -104,7 +104,7 @@ def with_store(
         existing(config)
 
     async def run() -> None:
-        async with opened_store(config) as store:
+        async with opened(config.store.url) as store:
             await work(store)
 
     asyncio.run(run())

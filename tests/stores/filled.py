@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 
-from stored import ALICE, BOB, a_question, a_slot, a_turn, add, an_answer, begin, finish
+from stored import ALICE, BOB, a_question, a_session, a_slot, a_turn, add, an_answer, begin, finish
 
 from chatd.provider import ModelInfo
 from chatd.store import Store
-from chatd.store.transfer import COLLECTIONS, Record
-from chatd.types import Checkpoint, Preset, Session, Slot, Token, Usage, new_id, now
+from chatd.store.transfer import (
+    COLLECTIONS,
+    Conversation,
+    Record,
+    StoredMessage,
+    StoredSession,
+)
+from chatd.types import Checkpoint, Message, Preset, Session, Slot, Token, Usage, new_id, now
 
 OLD = "the boot that died"
 
@@ -62,6 +68,28 @@ async def crash(store: Store, window: str) -> tuple[Session, Slot]:
         ended = messages[1].replace(status="complete", content="all", updated_at=now())
         await store.end_message(ended)
     return session, slot
+
+
+def a_conversation(count: int = 2) -> Conversation:
+    """Return a session of Alice with messages."""
+    session = a_session(title="brought", message_count=count)
+    messages = [
+        Message(
+            id=new_id(),
+            session_id=session.id,
+            seq=number,
+            revision=number,
+            role="user",
+            content=f"text {number}",
+            created_at=now(),
+            updated_at=now(),
+        )
+        for number in range(1, count + 1)
+    ]
+    record = StoredSession(
+        user_id=ALICE.id, session=session, seq=count, revision=count, user_messages=count
+    )
+    return Conversation(record, [StoredMessage(user_id=ALICE.id, message=m) for m in messages])
 
 
 async def fill_accounts(store: Store) -> None:

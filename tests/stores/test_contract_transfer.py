@@ -6,16 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from filled import crash, fill, held, pour
-from stored import ALICE, BOB, a_session, a_turn, add, begin
+from filled import a_conversation, crash, fill, held, pour
+from stored import ALICE, BOB, a_turn, add, begin
 from tornado.ioloop import IOLoop
 
 from chatd.errors import Conflict
 from chatd.recovery import end_abandoned
 from chatd.store import Store
-from chatd.store.transfer import Conversation, CopyMark, StoredMessage, StoredSession
+from chatd.store.transfer import Conversation, CopyMark
 from chatd.stores import open_store
-from chatd.types import Message, new_id, now
 
 
 @pytest.fixture
@@ -25,26 +24,6 @@ def other(tmp_path: Path, io_loop: IOLoop) -> Iterator[Store]:
     io_loop.run_sync(other.open)
     yield other
     io_loop.run_sync(other.aclose)
-
-
-def a_conversation(**fields: object) -> Conversation:
-    """Return a session of Alice with two messages."""
-    session = a_session(title="brought", message_count=2)
-    messages = [
-        Message(
-            id=new_id(),
-            session_id=session.id,
-            seq=number,
-            revision=number,
-            role="user",
-            content=f"text {number}",
-            created_at=now(),
-            updated_at=now(),
-        )
-        for number in (1, 2)
-    ]
-    record = StoredSession(user_id=ALICE.id, session=session, seq=2, revision=2, user_messages=2)
-    return Conversation(record, [StoredMessage(user_id=ALICE.id, message=m) for m in messages])
 
 
 async def test_pages_hold_every_record_once(store: Store) -> None:
