@@ -81,8 +81,8 @@ class AtMost:
     """A validator of a value whose encoded form has at most so many bytes; 0 is no limit."""
 
     def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
+        self.most_bytes = most_bytes
 
     def __call__(self, value: Any) -> None:
-        if self._most_bytes and len(msgspec.json.encode(value)) > self._most_bytes:
-            raise ValidationError(f"Larger than {self._most_bytes} bytes.")
+        if self.most_bytes and len(msgspec.json.encode(value)) > self.most_bytes:
+            raise ValidationError(f"Larger than {self.most_bytes} bytes.")

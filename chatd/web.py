@@ -9,7 +9,8 @@ from urllib.parse import unquote_plus
 from tornado.web import Application, RequestHandler, url
 
 from chatd.app import App
-from chatd.handlers import account, health, messages, models, page, presets, sessions
+from chatd.contract import Contract
+from chatd.handlers import account, contract, health, messages, models, page, presets, sessions
 from chatd.handlers.base import UnknownPath
 from chatd.handlers.keeper import Keeper
 from chatd.handlers.list_socket import SessionListSocket
@@ -54,6 +55,9 @@ def make_application(app: App, keeper: Keeper) -> Application:
         (f"{api}/ws_ticket", account.SocketTicketHandler),
         ("/healthz", health.AliveHandler),
         ("/readyz", health.ReadyHandler),
+        ("/api/openapi.json", contract.OpenApiHandler),
+        ("/api/asyncapi.json", contract.AsyncApiHandler),
+        ("/docs", contract.DocsHandler),
     ]
     shared = {"app": app}
     return Application(
@@ -69,6 +73,7 @@ def make_application(app: App, keeper: Keeper) -> Application:
         log_function=log_request if server.access_log else _log_nothing,
         origins=Origins(server.allowed_origins, dev=server.dev),
         keeper=keeper,
+        contract=Contract(app.shapes, server.prefix),
         websocket_max_message_size=app.config.limits.frame_bytes * FRAME_FACTOR or 2**62,
         websocket_ping_interval=0,  # the keeper pings
     )

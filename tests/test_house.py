@@ -26,6 +26,7 @@ LAYERS = """
     run recovery generations histories prompts
     accounts catalog turns sessions transfer
     app
+    contract
     handlers
     web
     server
