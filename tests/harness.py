@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import websockets
+from contract import checking, documents
 from websockets.asyncio.client import ClientConnection, connect
 
 import chatd
@@ -72,10 +73,11 @@ class Script(chatd.Provider):
 
 
 class Socket:
-    """A WebSocket client that speaks events."""
+    """A WebSocket client that speaks events; each that it receives is held against the contract."""
 
-    def __init__(self, connection: ClientConnection) -> None:
-        self.connection = connection
+    def __init__(self, connection: ClientConnection, channel: str, prefix: str) -> None:
+        self.connection, self.channel = connection, channel
+        self.documents = documents(prefix)
 
     async def send(self, type: str, **fields: Any) -> None:
         """Send one event."""
@@ -85,6 +87,7 @@ class Socket:
         """Return the next event."""
         async with asyncio.timeout(10):
             event: dict[str, Any] = json.loads(await self.connection.recv())
+        self.documents.check_event(self.channel, event)
         return event
 
     async def until(self, *types: str) -> list[dict[str, Any]]:
@@ -100,16 +103,23 @@ class Socket:
             with contextlib.suppress(websockets.ConnectionClosed):
                 while True:
                     await self.connection.recv()
+        self.documents.check_close_code(self.connection.close_code)
         return self.connection.close_code
 
 
 class Client:
-    """One user of a running chatd."""
+    """One user of a running chatd; each answer is held against the contract."""
 
     def __init__(self, chat: Chat, user: chatd.User, token: str) -> None:
         self.chat, self.user, self.token = chat, user, token
         headers = {"Authorization": f"Token {token}"} if token else {}
-        self.http = httpx.AsyncClient(base_url=chat.url, headers=headers, timeout=20)
+        self.prefix = chat.app.config.server.prefix
+        self.http = httpx.AsyncClient(
+            base_url=chat.url,
+            headers=headers,
+            timeout=20,
+            event_hooks={"response": [checking(self.prefix)]},
+        )
 
     async def call(self, method: str, path: str, status: int = 200, **kwargs: Any) -> Any:
         """Call a path below the API; return the decoded answer, having checked its status."""
@@ -150,7 +160,7 @@ class Client:
         url = f"{self.chat.url.replace('http', 'ws')}/ws/ai-chat/{path}/?{params}"
         sock = self._slow_socket(receive_buffer) if receive_buffer else None
         async with connect(url, max_size=None, sock=sock) as connection:
-            socket = Socket(connection)
+            socket = Socket(connection, path.partition("/")[0], self.prefix)
             if greet:
                 assert (await socket.receive())["type"] == "connection_established"
             yield socket

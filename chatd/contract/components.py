@@ -24,6 +24,7 @@ NAMES = {
     "me": "UserChanges",
     "model": "ModelChanges",
     "send": "SendMessage",
+    "edit": "EditMessage",
     "stop": "StopGeneration",
     "from_preset": "SessionFromPreset",
 }

@@ -126,6 +126,7 @@ PROBLEM: dict[str, Any] = {
 }
 PAGE = {"next": None, "previous": None}
 SENT = {"message": "What is the capital of France?", "client_id": "tab-1:17"}
+AGAIN = {"message_id": GENERATION_ID, "client_id": "tab-1:19"}
 STOP = {"generation_id": GENERATION_ID, "seen_seq": 4}
 
 _ANSWERS: dict[str, Any] = {
@@ -189,12 +190,17 @@ _BODIES: dict[str, Any] = {
     "UserChanges": {"preferences": {"default_model": "llm/qwen3:8b"}},
     "ModelChanges": {"is_default": True},
     "SendMessage": SENT,
+    "EditMessage": {"content": "And of Italy?", "client_id": "tab-1:18"},
+    "Regenerate": AGAIN,
     "StopGeneration": STOP,
     "Credentials": {"ticket": "chatd_..."},
     "Nothing": {},
 }
 _COMMANDS: dict[str, Any] = {
     "SendMessageCommand": {"type": "send_message"} | SENT,
+    "RegenerateCommand": {"type": "regenerate"} | AGAIN,
+    "EditMessageCommand": {"type": "edit_message", "message_id": QUESTION_ID}
+    | {"message": "And of Italy?", "client_id": "tab-1:18"},
     "TypingCommand": {"type": "typing"},
     "StopTypingCommand": {"type": "stop_typing"},
     "PingCommand": {"type": "ping", "t": 1},

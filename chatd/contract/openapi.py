@@ -15,10 +15,12 @@ from chatd.contract.other_operations import (
     SERVER_OPERATIONS,
 )
 from chatd.contract.session_operations import SESSION_OPERATIONS
+from chatd.contract.turn_operations import TURN_OPERATIONS
 from chatd.errors import ChatdError, RateLimited, Unauthenticated
 
 OPERATIONS: list[Operation] = [
     *SESSION_OPERATIONS,
+    *TURN_OPERATIONS,
     *MODEL_OPERATIONS,
     *PRESET_OPERATIONS,
     *CALLER_OPERATIONS,
