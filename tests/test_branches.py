@@ -568,15 +568,15 @@ async def test_the_last_answer_is_the_last_when_its_turn_comes(tmp_path: Path) -
         session_id = await alice.new_session()
         await alice.send(session_id, "q1")
         store = chat.app.store
-        take, looked, go_on = store.take_slot, asyncio.Event(), asyncio.Event()
+        take, looked, go_on = store.begin_turn, asyncio.Event(), asyncio.Event()
 
         async def wait_and_take(*arguments: Any, **more: Any) -> Any:
-            store.take_slot = take  # type: ignore[method-assign]
+            store.begin_turn = take  # type: ignore[method-assign]
             looked.set()
             await go_on.wait()
             return await take(*arguments, **more)
 
-        store.take_slot = wait_and_take  # type: ignore[method-assign]
+        store.begin_turn = wait_and_take  # type: ignore[method-assign]
         late = asyncio.create_task(regenerate(alice, session_id))
         await looked.wait()
         await alice.send(session_id, "q2")

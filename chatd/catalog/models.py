@@ -73,8 +73,11 @@ class Models:
         The user's preference, else the administrator's choice, else the configured one, else the
         first active model.
         """
-        models = await self.list()
-        usable = self._active
+        await self.list()
+        return self._default(user)
+
+    def _default(self, user: User) -> str | None:
+        models, usable = self._cache, self._active
         model = (
             usable.get(user.preferences.get("default_model", ""))
             or next((m for m in models if m.is_default and m.id in usable), None)
@@ -103,22 +106,26 @@ class Models:
         `provider/name` of a configured provider is passed on. Never waits for a provider. Raises
         ModelUnavailable.
         """
-        found = await self._find(user, name)
+        await self.list()
+        return self.pick(user, name)
+
+    def pick(self, user: User, name: str | None) -> tuple[Provider, Model]:
+        """Do what `resolve` does, with the models as they were listed last."""
+        found = self._find(user, name)
         if found is None:
             named = f"The model {name}" if name else "A default model"
             raise ModelUnavailable(f"{named} is not available: no provider offers it.")
         return self._providers[found.provider], found
 
-    async def _find(self, user: User, name: str | None) -> Model | None:
-        name = name or await self.default(user)
+    def _find(self, user: User, name: str | None) -> Model | None:
+        name = name or self._default(user)
         if not name:
             return None
-        models = await self.list()
         model = self._active.get(name)
         provider, _, bare = name.partition("/")
         if model is not None or provider not in self._providers or not bare:
             return model
-        if any(m.id == name for m in models):
+        if any(m.id == name for m in self._cache):
             return None  # one that was switched off, or has vanished, is not passed on
         return Model(id=name, name=bare, provider=provider)
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 
+from chatd.errors import StoreUnavailable
 from chatd.failpoints import failpoint
 from chatd.types import Abandoned, Checkpoint, Head, Message, Session, Slot
+
+logger = logging.getLogger(__name__)
+
+MakeMessages = Callable[[Head], Sequence[Message]]  # the new messages of a turn
 
 
 class GenerationStore(abc.ABC):
@@ -28,6 +34,35 @@ class GenerationStore(abc.ABC):
         that seq (0: from the start). Returns the session as it then is, with the slot as kept.
         Raises NotFound (also when no message has that seq), SessionDeleted, GenerationRunning.
         """
+
+    async def begin_turn(
+        self,
+        user_id: str,
+        session_id: str,
+        slot: Slot,
+        make: MakeMessages,
+        *,
+        lease: float,
+        fork_after: int | None = None,
+    ) -> tuple[Head, list[Message]]:
+        """Do `take_slot`, and then `add_messages` with those made for the session as it then is.
+
+        In one write where a store can; `make` may be called in another thread. Returns what both
+        return. When it raises, `make`'s errors included, nothing is stored and the slot is free
+        again; after StoreUnavailable that is not known.
+        """
+        head = await self.take_slot(user_id, session_id, slot, lease=lease, fork_after=fork_after)
+        failpoint("after_slot")
+        try:
+            return head, await self.add_messages(slot.generation_id, make(head))
+        except StoreUnavailable:
+            raise  # the messages may be stored: `abandoned` will tell
+        except BaseException:
+            try:
+                await self.free_slot(session_id, slot.generation_id, [])
+            except StoreUnavailable:
+                logger.warning("slot of %s is left to its lease: store away", session_id)
+            raise
 
     @abc.abstractmethod
     async def add_messages(self, generation_id: str, messages: Sequence[Message]) -> list[Message]:

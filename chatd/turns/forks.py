@@ -10,6 +10,10 @@ from chatd.turns.asks import Ask
 from chatd.types import Message, Role, User
 
 
+class ForkMoved(Exception):
+    """Another turn has come in between: what was the last answer is not any more."""
+
+
 class Fork(NamedTuple):
     """The new branch continues after `parent`; None is the very start of the session.
 
@@ -19,6 +23,11 @@ class Fork(NamedTuple):
 
     parent: Message | None
     head_id: str | None = None
+
+    def check(self, head_id: str | None) -> None:
+        """Raise ForkMoved if this does not hold for a session with this head."""
+        if self.head_id not in (None, head_id):
+            raise ForkMoved
 
     @property
     def after(self) -> int:

@@ -13,19 +13,19 @@ from chatd.errors import (
     GenerationRunning,
     ModelUnavailable,
     ShuttingDown,
-    StoreUnavailable,
 )
 from chatd.events import Event
 from chatd.failpoints import failpoint
 from chatd.generations import LEASE, Generations
 from chatd.limits import TurnLimits
 from chatd.prompts import Prompts
+from chatd.provider import Provider
 from chatd.run import Run
 from chatd.store import Store
 from chatd.turns.asks import Ask, Sent
-from chatd.turns.forks import Fork, Forks
+from chatd.turns.forks import Fork, ForkMoved, Forks
 from chatd.turns.repeats import Repeats
-from chatd.types import Head, Message, Slot, User, new_id
+from chatd.types import Head, Message, Model, Slot, User, new_id
 
 logger = logging.getLogger(__name__)
 
@@ -120,76 +120,59 @@ class Turns:
         """Take the slot and begin, or return the first that was asked with this client_id."""
         while True:
             fork = await self._forks.find(user, ask)
-            run = self._new_run(user, ask, fork)
             try:
-                head = await self._store.take_slot(
-                    user.id,
-                    ask.session_id,
-                    run.slot,
-                    lease=LEASE,
-                    fork_after=fork.after if fork else None,
-                )
+                return await self._begin(user, ask, fork)
             except GenerationRunning:
-                self._generations.release(run)
                 first = await self._repeats.racing(user, ask)
                 if first is not None:
                     return first
-            except BaseException:
-                self._generations.release(run)
-                raise
-            else:
-                if fork is None or fork.head_id in (None, head.session.head_id):
-                    return await self._begin_or_find(user, ask, run, head, fork)
-                await self._give_back(run)
+            except ForkMoved:
+                continue
+            except Conflict:
+                # The whole turn of a repeat may have passed since we looked for one.
+                first = await self._repeats.find(user, ask)
+                if first is None:
+                    raise
+                return first
 
-    async def _begin_or_find(
-        self, user: User, ask: Ask, run: Run, head: Head, fork: Fork | None
-    ) -> Sent:
-        """Begin, unless the whole turn of a repeat has passed since we looked for one."""
-        try:
-            return await self._begin(user, ask, run, head, fork)
-        except Conflict:
-            first = await self._repeats.find(user, ask)
-            if first is None:
-                raise
-            return first
+    async def _begin(self, user: User, ask: Ask, fork: Fork | None) -> Sent:
+        """Take the slot, store the turn and start its generation."""
+        await self._models.list()
+        run = self._new_run(user, ask, fork)
+        picked: list[tuple[Provider, Model]] = []
 
-    async def _begin(self, user: User, ask: Ask, run: Run, head: Head, fork: Fork | None) -> Sent:
-        """Do what follows the taking of the slot: store the turn and start its generation."""
-        failpoint("after_slot")
-        parent_id = fork.parent_id if fork else head.session.head_id
+        def make(head: Head) -> list[Message]:
+            if fork is not None:
+                fork.check(head.session.head_id)
+            picked[:] = [self._models.pick(user, head.session.model)]
+            model = picked[0][1]
+            parent_id = fork.parent_id if fork else head.session.head_id
+            return ask.new_messages(run.slot, parent_id, model)
+
         try:
-            _, model = resolved = await self._models.resolve(user, head.session.model)
-            messages = ask.new_messages(run.slot, parent_id, model)
-            stored = await self._store.add_messages(run.id, messages)
-        except StoreUnavailable:
-            # Whether the messages are stored is not known: when the lease has passed, `recover`
-            # looks at what is there.
+            head, stored = await self._store.begin_turn(
+                user.id,
+                ask.session_id,
+                run.slot,
+                make,
+                lease=LEASE,
+                fork_after=fork.after if fork else None,
+            )
+        except BaseException:
+            # After StoreUnavailable the turn may be stored: `recover` looks at what is there when
+            # the lease has passed.
             self._generations.release(run)
             raise
-        except BaseException:
-            await self._give_back(run)
-            raise
-        finally:
-            run.begun.set()
         failpoint("after_messages")
         run.begin(stored[:-1], stored[-1])
+        run.begun.set()
         self._announce(user, run)
         self._generations.start(
-            run, lambda run: self._prompts.make(run, user, head.session, *resolved)
+            run, lambda run: self._prompts.make(run, user, head.session, *picked[0])
         )
         question = fork.parent if fork and ask.kind == "regenerate" else stored[0]
         assert question is not None  # every answer has one
         return Sent(kind=ask.kind, user_message=question, generation_id=run.id, run=run)
-
-    async def _give_back(self, run: Run) -> None:
-        """Free the slot of a turn of which nothing is stored."""
-        try:
-            await self._store.free_slot(run.session_id, run.id, [])
-        except StoreUnavailable:
-            logger.warning("slot of %s is left to its lease: store away", run.session_id)
-        finally:
-            self._generations.release(run)
 
     def _announce(self, user: User, run: Run) -> None:
         messages = map(user_message_event, run.new_messages)

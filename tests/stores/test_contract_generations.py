@@ -8,7 +8,13 @@ import datetime as dt
 import pytest
 from stored import ALICE, BOB, a_question, a_session, a_slot, a_turn, add, an_answer, begin, finish
 
-from chatd.errors import Conflict, GenerationInterrupted, GenerationRunning, SessionDeleted
+from chatd.errors import (
+    Conflict,
+    GenerationInterrupted,
+    GenerationRunning,
+    ModelUnavailable,
+    SessionDeleted,
+)
 from chatd.store import Store
 from chatd.types import Checkpoint, Head, Message, Session, new_id, now
 
@@ -254,3 +260,42 @@ async def test_a_turn_that_was_ended_by_another_keeps_its_slot(store: Store) -> 
     assert await store.end_turn(messages[-1].replace(status="complete"), messages[:-1]) is None
     head = await store.get_head(ALICE.id, session.id)
     assert head.slot is not None and head.slot.generation_id == slot.generation_id
+
+
+async def test_a_turn_begins_at_once_as_in_two_steps(store: Store) -> None:
+    """`begin_turn` takes the slot and stores what is made for the session as it then is."""
+    session = await add(store)
+    await a_turn(store, session)
+    slot, seen = a_slot(), []
+
+    def make(head: Head) -> list[Message]:
+        seen.append(head)
+        return [a_question(session, slot), an_answer(session, slot)]
+
+    head, stored = await store.begin_turn(ALICE.id, session.id, slot, make, lease=15)
+    assert seen == [head]
+    assert (head.revision, (await store.get_head(ALICE.id, session.id)).slot) == (3, head.slot)
+    assert [message.seq for message in stored] == [3, 4]
+    with pytest.raises(GenerationRunning):
+        await store.begin_turn(ALICE.id, session.id, a_slot(), make, lease=15)
+    assert len(seen) == 1
+
+
+async def test_a_turn_that_cannot_be_made_leaves_nothing(store: Store) -> None:
+    """When the messages cannot be made or stored, the slot is free and the branch as before."""
+    session = await add(store)
+    question, _ = await a_turn(store, session, client_id="c1")
+    before = await store.get_head(ALICE.id, session.id)
+
+    def refuse(head: Head) -> list[Message]:
+        raise ModelUnavailable
+
+    with pytest.raises(ModelUnavailable):
+        await store.begin_turn(ALICE.id, session.id, a_slot(), refuse, lease=15, fork_after=0)
+    slot = a_slot(client_id="c1")
+    with pytest.raises(Conflict):
+        await store.begin_turn(
+            ALICE.id, session.id, slot, lambda head: [a_question(session, slot)], lease=15
+        )
+    assert await store.get_head(ALICE.id, session.id) == before
+    assert (await store.list_messages(ALICE.id, session.id)).results[0] == question

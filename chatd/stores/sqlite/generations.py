@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from sqlite3 import Connection
 
 from chatd.errors import GenerationInterrupted, GenerationRunning, NotFound, SessionDeleted
+from chatd.store.generations import MakeMessages
 from chatd.stores.sqlite.rows import (
     HEAD,
     branches_of,
@@ -89,6 +90,21 @@ def take_slot(
         head = get_head(connection, user_id, session_id)
         raise GenerationRunning if head.session.is_active else SessionDeleted
     return head_of(row)
+
+
+def begin_turn(
+    connection: Connection,
+    user_id: str,
+    session_id: str,
+    slot: Slot,
+    make: MakeMessages,
+    *,
+    lease: float,
+    fork_after: int | None = None,
+) -> tuple[Head, list[Message]]:
+    """Take the slot and insert the turn's messages."""
+    head = take_slot(connection, user_id, session_id, slot, lease=lease, fork_after=fork_after)
+    return head, add_messages(connection, slot.generation_id, make(head))
 
 
 def _until(lease: float) -> int:

@@ -99,6 +99,7 @@ class SqliteStore(Store):
     history = looks(messages.history)
     find_turn = looks(messages.find_turn)
 
+    begin_turn = writes(generations.begin_turn)
     take_slot = writes(generations.take_slot)
     add_messages = writes(generations.add_messages)
     checkpoint = writes(generations.checkpoint)
