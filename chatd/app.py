@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
+from chatd import __version__
 from chatd.broker import Broker, MemoryBroker
 from chatd.catalog import Models, Presets
 from chatd.config import Config
@@ -16,6 +17,8 @@ from chatd.errors import ConfigError, Unauthenticated
 from chatd.generations import Generations
 from chatd.hub import Hub
 from chatd.limits import TurnLimits
+from chatd.metrics import Metrics
+from chatd.metrics.lag import LagWatch
 from chatd.node import Node
 from chatd.plugins import Plugins
 from chatd.prompts import Prompts
@@ -24,6 +27,7 @@ from chatd.schemas import Shapes
 from chatd.sessions import Sessions
 from chatd.store import Store
 from chatd.stores import open_store
+from chatd.stores.metered import metered
 from chatd.turns import Turns
 from chatd.types import Request, User
 
@@ -48,6 +52,7 @@ class App:
         self.config = config or Config()
         self.node = Node(self.config.data_dir)
         self.hub = Hub()
+        self.metrics = Metrics(__version__) if self.config.metrics.enabled else None
         self.shapes = Shapes(self.config.limits, self.config.models.option_keys)
         self.is_closing = False
         self._given = tuple(plugins)
@@ -89,11 +94,15 @@ class App:
                 "The store is an unfinished copy: call the same chatd store copy again, which goes"
                 " on with it."
             )
+        if self.metrics is not None:
+            self._open_metrics(self.metrics, stack)
         self.broker = MemoryBroker(self.hub)
         stack.push_async_callback(self.broker.aclose)
         providers = await self.plugins.collect("register_providers", app=self)
         for provider in providers:
             stack.push_async_callback(provider.aclose)
+            if self.metrics is not None:
+                provider.report_to(self.metrics.provider_called)
         _check_names("provider", providers)
         sources = await self.plugins.collect("register_preset_sources", app=self)
         for source in sources:
@@ -101,6 +110,16 @@ class App:
         _check_names("preset source", sources)
         self.presets = Presets(sources)
         await self._open_turns(stack, providers)
+
+    def _open_metrics(self, metrics: Metrics, stack: contextlib.AsyncExitStack) -> None:
+        """Have the parts report; without metrics none of them is wrapped."""
+        self.store = metered(self.store, metrics.store_called)
+        self.plugins.report_to(metrics.hook_called)
+        metrics.is_known_model = lambda model: self.models.knows(model)
+        metrics.running.read = lambda: {(): self.generations.running()}
+        lag = LagWatch(metrics.lag)
+        lag.open()
+        stack.callback(lag.close)
 
     async def _open_turns(
         self, stack: contextlib.AsyncExitStack, providers: list[Provider]
@@ -113,6 +132,7 @@ class App:
             node=node.id,
             boot=node.boot,
             reply_bytes=limits.reply_bytes or sys.maxsize,
+            metrics=self.metrics,
         )
         self.sessions = Sessions(self.store, self.broker, self.generations, self.presets)
         self.turns = Turns(
@@ -124,6 +144,7 @@ class App:
                 sends_per_minute=limits.sends_per_minute,
                 burst=limits.sends_burst,
                 generations_per_user=limits.generations_per_user,
+                refused=self.metrics.refused.add if self.metrics is not None else None,
             ),
             prompts=Prompts(self.store, config.llm, most_chars=limits.prompt_chars or sys.maxsize),
             node=node.id,

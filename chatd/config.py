@@ -21,6 +21,7 @@ from chatd.settings import (
     LimitSettings,
     LlmSettings,
     LogSettings,
+    MetricsSettings,
     ModelSettings,
     PluginSettings,
     ServerSettings,
@@ -51,6 +52,7 @@ class Config(Value, frozen=True, kw_only=True):
 
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
     data: DataSettings = msgspec.field(default_factory=DataSettings)
     store: StoreSettings = StoreSettings()
     broker: BrokerSettings = BrokerSettings()
@@ -202,7 +204,7 @@ class _Reading:
         return Config(
             **sections,
             plugin_tables=tables,
-            secrets=frozenset(self._secrets.found),
+            secrets=frozenset({*self._secrets.found, sections["metrics"].token} - {""}),
             warnings=tuple(self._warnings),
             file=self._file,
             conf_dir=self._conf_dir,

@@ -21,6 +21,7 @@ from chatd.broker import Broker
 from chatd.errors import ChatdError, GenerationInterrupted, ProviderError, StoreUnavailable
 from chatd.events import Event
 from chatd.failpoints import failpoint
+from chatd.metrics import Metrics
 from chatd.provider import Prompt, Provider
 from chatd.recovery import end_abandoned
 from chatd.run import Run
@@ -44,12 +45,20 @@ class Generations:
     """The generations that run in this process, and the watch over those that do no longer."""
 
     def __init__(
-        self, store: Store, broker: Broker, *, node: str, boot: str, reply_bytes: int
+        self,
+        store: Store,
+        broker: Broker,
+        *,
+        node: str,
+        boot: str,
+        reply_bytes: int,
+        metrics: Metrics | None = None,
     ) -> None:
         self._store = store
         self._broker = broker
         self._node, self._boot = node, boot
         self._reply_bytes = reply_bytes
+        self._metrics = metrics
         self._runs: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._watch: list[asyncio.Task[None]] = []
@@ -119,6 +128,8 @@ class Generations:
 
     def start(self, run: Run, make_prompt: MakePrompt) -> None:
         """Run a reserved generation whose messages are stored."""
+        if self._metrics is not None:
+            run.pace = self._metrics.pace(run.message.model, run.started_at)
         task = asyncio.create_task(self._run(run, make_prompt), name=f"generation {run.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -201,6 +212,8 @@ class Generations:
     def _announce_end(
         self, user_id: str, message: Message, session: Session | None, client_id: str | None
     ) -> None:
+        if self._metrics is not None:
+            self._metrics.turn_ended(message)
         self._broker.publish(message.session_id, end_event(message, client_id))
         ended = {
             "session_id": message.session_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 
 from chatd.errors import RateLimited, TooManyGenerations
 
@@ -13,7 +14,16 @@ FORGET_ABOVE = 10_000
 class TurnLimits:
     """A token bucket for each user, and a bound on generations at the same time; 0 means none."""
 
-    def __init__(self, *, sends_per_minute: int, burst: int, generations_per_user: int) -> None:
+    def __init__(
+        self,
+        *,
+        sends_per_minute: int,
+        burst: int,
+        generations_per_user: int,
+        refused: Callable[[str], None] | None = None,
+    ) -> None:
+        """Take the limits, and whom to tell the name of one that has refused a send."""
+        self._refused = refused or (lambda limit: None)
         self._rate = sends_per_minute / 60
         self._burst = burst
         self._generations = generations_per_user
@@ -22,6 +32,7 @@ class TurnLimits:
     def check(self, user_id: str, *, running: int) -> None:
         """Count one send. Raises TooManyGenerations, or RateLimited with the seconds to wait."""
         if self._generations and running >= self._generations:
+            self._refused("generations_per_user")
             raise TooManyGenerations(
                 f"You may have {_number(self._generations, 'generation')} running; try again when"
                 " one has ended.",
@@ -34,6 +45,7 @@ class TurnLimits:
         tokens, at = self._buckets.get(user_id, (float(self._burst), now))
         tokens = min(self._burst, tokens + (now - at) * self._rate)
         if tokens < 1:
+            self._refused("sends_per_minute")
             wait = math.ceil((1 - tokens) / self._rate)
             raise RateLimited(
                 f"You may send {_number(round(self._rate * 60), 'message')} a minute; try again in"

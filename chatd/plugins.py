@@ -7,11 +7,13 @@ async hook that means None would be asked.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.metadata
 import importlib.util
 import inspect
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -20,11 +22,13 @@ from typing import Any
 import pluggy
 
 from chatd import hookspecs
-from chatd.errors import ConfigError
+from chatd.errors import ChatdError, ConfigError
 from chatd.schemas import flat_messages
 
 logger = logging.getLogger(__name__)
 
+# Takes plugin, hook and seconds, and whether the call failed.
+Report = Callable[[str, str, float, bool], None]
 Implementation = tuple[str, Callable[..., Any], tuple[str, ...]]
 
 
@@ -56,6 +60,13 @@ class Plugins:
             self._register(name, plugin)
         self._implementations = {
             hook: list(self._of_hook(hook)) for hook in vars(self._manager.hook) if hook[0] != "_"
+        }
+
+    def report_to(self, report: Report) -> None:
+        """Have every call of a hook reported from now on."""
+        self._implementations = {
+            hook: [(name, _timed(name, hook, call, report), names) for name, call, names in found]
+            for hook, found in self._implementations.items()
         }
 
     def has(self, hook: str) -> bool:
@@ -102,6 +113,28 @@ class Plugins:
                     " chatd's hooks have none."
                 )
             yield found.plugin_name, found.function, found.argnames
+
+
+def _timed(
+    plugin: str, hook: str, function: Callable[..., Any], report: Report
+) -> Callable[..., Any]:
+    clock = time.perf_counter
+
+    @functools.wraps(function)
+    async def call(*args: Any) -> Any:
+        begun, failed = clock(), True
+        try:
+            result = function(*args)
+            result = await result if inspect.isawaitable(result) else result
+            failed = False
+            return result
+        except ChatdError as exc:
+            failed = exc.status >= 500
+            raise
+        finally:
+            report(plugin, hook, clock() - begun, failed)
+
+    return call
 
 
 def _free_name(name: str, taken: Mapping[str, object]) -> str:
@@ -155,6 +188,7 @@ def _load_config(
 
 def _file_of(plugin: Any) -> str:
     try:
+        plugin = inspect.unwrap(plugin) if callable(plugin) else plugin
         subject = plugin if inspect.ismodule(plugin) or callable(plugin) else type(plugin)
         return inspect.getsourcefile(subject) or "?"
     except TypeError:

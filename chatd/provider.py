@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, Literal
 
 import msgspec
 
 from chatd.types import Usage, Value
+
+Report = Callable[[str, float, str], None]
 
 
 class PromptMessage(Value, frozen=True, kw_only=True):
@@ -94,6 +96,13 @@ class Provider(abc.ABC):
     async def health(self) -> None:
         """Return when the provider answers, raise ProviderError when it does not."""
         await self.models()
+
+    def report_to(self, report: Report) -> None:  # noqa: B027 - some call no server
+        """Take whom to tell of every call to a server; called once, before anything else.
+
+        `report` takes the provider's name, the seconds to the first byte or the failure, and `ok`
+        or the error's code. A chatd.upstream.Upstream does it if it is given `report`.
+        """
 
     async def aclose(self) -> None:  # noqa: B027 - nothing to free is the usual case
         """Free what the provider holds."""

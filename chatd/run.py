@@ -18,6 +18,7 @@ import msgspec
 from chatd.errors import ChatdError, GenerationInterrupted, ProviderInterrupted
 from chatd.events import Batch, Entry
 from chatd.gathering import is_count, mended
+from chatd.metrics import Pace
 from chatd.provider import Chunk, Finish, Reasoning, Text, ToolCall
 from chatd.types import Message, Slot, Usage, now
 
@@ -48,6 +49,7 @@ class Run:
         self.ended: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self.entries: list[Entry] = []
         self.size = 0  # UTF-8 bytes of text and reasoning
+        self.pace: Pace | None = None
         self._publish = publish
         self._pending: list[str | Entry] = []
         self._usage: Usage | None = None
@@ -162,6 +164,8 @@ class Run:
         batch = Batch(self.id, len(self.entries), entries)
         self.entries += entries
         self.is_dirty = True
+        if self.pace is not None:
+            self.pace.beat()
         self._publish(self.session_id, batch)
 
     def text(self, seq: int | None = None) -> str:

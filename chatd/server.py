@@ -59,7 +59,7 @@ async def serve(config: Config, *, stop: asyncio.Event | None = None) -> None:
 async def listening(app: App) -> AsyncIterator[int]:
     """Serve an open App on the port that is yielded; leaving stops in order, as on SIGTERM."""
     limits = app.config.limits
-    keeper = Keeper(most=limits.sockets, most_per_user=limits.sockets_per_user)
+    keeper = Keeper(most=limits.sockets, most_per_user=limits.sockets_per_user, metrics=app.metrics)
     server = HTTPServer(
         make_application(app, keeper),
         max_body_size=NO_BODY_LIMIT,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import email.utils
 import logging
 import random
 import time
@@ -15,7 +14,6 @@ from chatd.deadline import Deadline
 from chatd.errors import (
     ProviderBusy,
     ProviderError,
-    ProviderRefused,
     ProviderTimeout,
     ProviderUnavailable,
 )
@@ -25,6 +23,8 @@ from chatd.gathering import is_word as is_word
 from chatd.instances import InstanceSchema as InstanceSchema
 from chatd.pool import Pool
 from chatd.pool import Server as Server
+from chatd.provider import Report
+from chatd.refusals import refusal
 from chatd.transport import new_transport, transport_errors
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ class Upstream:
     ) -> None:
         self.name = name
         self.timeout = timeout
+        self.report: Report | None = None
         self.pool = Pool(urls)
         self._headers = {
             "User-Agent": "chatd",
@@ -214,7 +215,7 @@ class Upstream:
         if logger.isEnabledFor(logging.DEBUG):
             body = await anext(aiter(response.aiter_bytes(1000)), b"")
             logger.debug("%s said: %s", self.name, body.decode(errors="replace"))
-        raise _refusal(self.name, response)
+        raise refusal(self.name, response)
 
     def failure(self, exc: Exception, what: str) -> ProviderError:
         """Return the error for an exception of the transport; the name is all it tells."""
@@ -239,15 +240,22 @@ class Upstream:
             await asyncio.sleep(pause)
 
     async def _attempt(self, ask: Ask, server: Server) -> Answer:
-        answer = Answer(self, server)
+        answer, begun = Answer(self, server), time.monotonic()
         try:
             await answer.begin(ask)
+            self._tell(begun, "ok")
         except BaseException as exc:
             await answer.aclose()
+            if isinstance(exc, ProviderError):
+                self._tell(begun, exc.code)
             if isinstance(exc, ProviderBusy | ProviderUnavailable | ProviderTimeout):
                 self.pool.rest(server, exc.retry_after or 0)
             raise
         return answer
+
+    def _tell(self, begun: float, code: str) -> None:
+        if self.report is not None:
+            self.report(self.name, time.monotonic() - begun, code)
 
     def _pause(self, exc: ProviderError, tried: list[Server]) -> float | None:
         """Return how long to wait before the next attempt, None if there is none."""
@@ -265,32 +273,3 @@ class Upstream:
             return await answer.body()
         finally:
             await answer.aclose()
-
-
-def retry_after(value: str | None) -> float | None:
-    """Return the seconds of a Retry-After header: a number or a date (RFC 9110, 10.2.3)."""
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return float(value[:10])
-    try:
-        date = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, date.timestamp() - time.time())
-
-
-def _refusal(name: str, response: httpx.Response) -> ProviderError:
-    status = response.status_code
-    wait = retry_after(response.headers.get("retry-after"))
-    logger.warning("%s answered %s", name, status)
-    who = f"The model provider {name}"
-    if status < 400:
-        return ProviderError(f"{who} answered with a redirect, which is not followed.")
-    if status == 429:
-        return ProviderBusy(f"{who} has too much to do.", retry_after=wait)
-    if status in (502, 503, 504):
-        return ProviderUnavailable(f"{who} is not available.", retry_after=wait)
-    if status >= 500:
-        return ProviderError(f"{who} failed.")
-    return ProviderRefused(f"{who} refused the request ({status}).")

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
 from urllib.parse import unquote_plus
 
 from tornado.web import Application, RequestHandler, url
 
 from chatd.app import App
 from chatd.contract import Contract
-from chatd.handlers import account, contract, health, messages, models, page, presets, sessions
+from chatd.handlers import (
+    account,
+    contract,
+    health,
+    messages,
+    metrics,
+    models,
+    page,
+    presets,
+    sessions,
+)
 from chatd.handlers.base import UnknownPath
 from chatd.handlers.keeper import Keeper
 from chatd.handlers.list_socket import SessionListSocket
 from chatd.handlers.origins import Origins
 from chatd.handlers.session_socket import SessionSocket
+from chatd.metrics import OTHER, Metrics
 
 access_logger = logging.getLogger("chatd.access")
 
 PROBES = ("/healthz", "/readyz")
 SECRETS = ("token", "ticket")  # in a query; never in a log
+NAMES = {SessionSocket: "/ws/session", SessionListSocket: "/ws/sessions", page.PageHandler: "/"}
 FRAME_FACTOR = 4  # a frame up to so many times too large is read, so that its sender learns why
 
 
@@ -53,6 +66,7 @@ def make_application(app: App, keeper: Keeper) -> Application:
         (f"{api}/sign_in", account.SignInHandler),
         (f"{api}/sign_out", account.SignOutHandler),
         (f"{api}/ws_ticket", account.SocketTicketHandler),
+        *([("/metrics", metrics.MetricsHandler)] if app.metrics is not None else []),
         ("/healthz", health.AliveHandler),
         ("/readyz", health.ReadyHandler),
         ("/api/openapi.json", contract.OpenApiHandler),
@@ -60,6 +74,7 @@ def make_application(app: App, keeper: Keeper) -> Application:
         ("/docs", contract.DocsHandler),
     ]
     shared = {"app": app}
+    names = {handler: path.removeprefix(prefix).replace(one, "{id}") for path, handler in routes}
     return Application(
         [
             *(url(f"{path}/?", handler, shared) for path, handler in routes),
@@ -70,13 +85,31 @@ def make_application(app: App, keeper: Keeper) -> Application:
         ],
         default_handler_class=UnknownPath,
         default_handler_args=shared,
-        log_function=log_request if server.access_log else _log_nothing,
+        log_function=_on_answer(app.metrics, names, access_log=server.access_log),
         origins=Origins(server.allowed_origins, dev=server.dev),
         keeper=keeper,
         contract=Contract(app.shapes, server.prefix),
         websocket_max_message_size=app.config.limits.frame_bytes * FRAME_FACTOR or 2**62,
         websocket_ping_interval=0,  # the keeper pings
     )
+
+
+def _on_answer(
+    metrics: Metrics | None, names: dict[type[RequestHandler], str], *, access_log: bool
+) -> Callable[[RequestHandler], None]:
+    """Return what Tornado calls for every request that has been answered."""
+    log = log_request if access_log else _log_nothing
+    if metrics is None:
+        return log
+    names = {**NAMES, **names}
+
+    def answered(handler: RequestHandler) -> None:
+        request = handler.request
+        route = names.get(type(handler), OTHER)
+        metrics.answered(request.method, route, handler.get_status(), request.request_time())
+        log(handler)
+
+    return answered
 
 
 def log_request(handler: RequestHandler) -> None:

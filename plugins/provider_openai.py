@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -83,6 +83,10 @@ class OpenAIProvider(chatd.Provider):
             for chunk in reply.end():
                 yield chunk
             await answer.drain()
+
+    def report_to(self, report: Callable[[str, float, str], None]) -> None:
+        """Have every call reported."""
+        self._upstream.report = report
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -16,12 +16,12 @@ PLUGINS = ROOT / "plugins"
 # From the bottom up, and in a row from left to right: a module imports only what stands before it.
 # A package such as stores/ counts as one.
 LAYERS = """
-    errors types deadline failpoints secrets tracing loglines
+    errors types deadline failpoints secrets tracing loglines metrics
     events announcements log
     provider preset store hookspecs
     strict_json fields options schemas
     settings environment config limits node
-    sse transport instances pool gathering upstream discovery hub broker
+    sse transport instances pool gathering refusals upstream discovery hub broker
     plugins stores
     run recovery generations histories prompts
     accounts catalog turns sessions transfer

@@ -45,6 +45,7 @@ TABLE = {
     "/sign_in": "* POST",
     "/sign_out": "POST",
     "/ws_ticket": "POST",
+    "/metrics": "* GET",
     "/healthz": "* GET",
     "/readyz": "* GET",
     "/api/openapi.json": "* GET",

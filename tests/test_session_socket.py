@@ -325,7 +325,7 @@ async def test_a_blocked_socket_holds_nobody_up(tmp_path: Path) -> None:
 
 
 async def test_a_reader_that_falls_too_far_behind(tmp_path: Path) -> None:
-    """Past the bound of waiting events a socket is closed with 4008 and may come back."""
+    """Past the bound of waiting events a socket is closed with 4008, counted, and may come back."""
     async with chatting(tmp_path, Script()) as chat:
         alice = await chat.client("alice")
         session_id = await alice.new_session(metadata={"big": "x" * 16000})
@@ -334,6 +334,10 @@ async def test_a_reader_that_falls_too_far_behind(tmp_path: Path) -> None:
             await _rename_until_closed(alice, session_id, slow)
             slow.connection.transport.resume_reading()
             assert await slow.close_code() == 4008
+        assert chat.app.metrics is not None
+        while not chat.app.metrics.slow.sample().values:
+            await alice.call("GET", "/me/")
+        assert chat.app.metrics.closed.sample().values == {("session", "4008"): 1}
 
 
 async def _rename_until_closed(alice: Client, session_id: str, slow: Socket) -> None:

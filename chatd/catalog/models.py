@@ -62,6 +62,11 @@ class Models:
             self._cached_at = time.monotonic()
         return self._cache
 
+    def knows(self, model_id: str) -> bool:
+        """Return whether this is the id of a model that a turn may use, as last seen."""
+        model = self._active.get(model_id)
+        return model is not None and model.id == model_id
+
     def _index(self, models: Sequence[Model]) -> dict[str, Model]:
         """Return the usable models by name; an id goes before a bare name, the first before all."""
         usable = [m for m in models if m.is_active and m.provider in self._providers]

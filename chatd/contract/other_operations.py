@@ -205,6 +205,26 @@ SERVER_OPERATIONS = [
         ),
         is_public=True,
     ),
+    Operation(
+        method="GET",
+        path="/metrics",
+        id="getMetrics",
+        tag="Server",
+        title="Read the metrics",
+        about="For Prometheus, which sends the token of `[metrics] token`. Without that only"
+        " programs of the same machine may read; without metrics there is no such path.",
+        answers={
+            200: Answer(
+                about="All metrics of this process.",
+                others={
+                    "text/plain": "Prometheus's text format.",
+                    "application/openmetrics-text": "OpenMetrics, to those who accept it.",
+                },
+            )
+        },
+        errors=(errors.Unauthenticated, errors.NotFound),
+        is_public=True,
+    ),
     *(
         Operation(
             method="GET",

@@ -13,6 +13,7 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from chatd.errors import ChatdError
+from chatd.metrics import Metrics
 from chatd.types import User
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ CLOSE_WITHIN = 5.0
 class Keeper:
     """All open sockets and streams."""
 
-    def __init__(self, *, most: int, most_per_user: int) -> None:
+    def __init__(self, *, most: int, most_per_user: int, metrics: Metrics | None = None) -> None:
         self._most, self._most_per_user = most, most_per_user
+        self._metrics = metrics
         self._sockets: set[Socket] = set()
         self._streams: set[EventStream] = set()
         self._of_user: Counter[str] = Counter()
@@ -46,6 +48,8 @@ class Keeper:
 
     def open(self) -> None:
         """Begin to look after sockets and streams."""
+        if self._metrics is not None:
+            self._metrics.open_sockets.read = self.count
         self._sweeper = asyncio.create_task(self._sweep_forever(), name="socket sweeper")
 
     async def aclose(self, code: int, reason: str) -> None:
@@ -64,13 +68,36 @@ class Keeper:
     def admits(self, user: User) -> bool:
         """Return whether one more socket or stream of a user may open."""
         if self._most and len(self._sockets) + len(self._streams) >= self._most:
-            return False
-        return not self._most_per_user or self._of_user[user.id] < self._most_per_user
+            return self._refuse("sockets")
+        if self._most_per_user and self._of_user[user.id] >= self._most_per_user:
+            return self._refuse("sockets_per_user")
+        return True
+
+    def _refuse(self, limit: str) -> bool:
+        if self._metrics is not None:
+            self._metrics.refused.add(limit)
+        return False
+
+    def count(self) -> dict[tuple[str, ...], float]:
+        """Return how many are open, by kind."""
+        sockets = Counter(socket.kind for socket in self._sockets)
+        return {
+            ("session",): sockets["session"],
+            ("list",): sockets["list"],
+            ("sse",): len(self._streams),
+        }
 
     def add(self, socket: Socket) -> None:
         """Look after a socket from now on."""
         self._sockets.add(socket)
         self._of_user[socket.user.id] += 1
+        if self._metrics is not None:
+            self._metrics.opened.add(socket.kind)
+
+    def closed(self, socket: Socket) -> None:
+        """Count a socket that is closed, also one that was never let in."""
+        if self._metrics is not None:
+            self._metrics.socket_closed(socket.kind, socket.closed_with or socket.close_code)
 
     def discard(self, socket: Socket) -> None:
         """Look no longer after a socket; one that is not there is fine."""
@@ -84,9 +111,13 @@ class Keeper:
         """Look after a stream from now on."""
         self._streams.add(stream)
         self._of_user[stream.user.id] += 1
+        if self._metrics is not None:
+            self._metrics.opened.add("sse")
 
     def discard_stream(self, stream: EventStream) -> None:
         """Look no longer after a stream."""
+        if stream.is_too_slow and self._metrics is not None:
+            self._metrics.slow.add("sse")
         self._streams.discard(stream)
         self._forget(stream.user)
 
@@ -112,6 +143,7 @@ class Keeper:
                 logger.exception("socket %s could not be swept", socket.request_id)
         for stream in tuple(self._streams):
             if stream.is_stalled(now, STALLED_AFTER):
+                stream.is_too_slow = True
                 stream.abort()
         for _ in range(min(len(self._due), CHECKS_AT_ONCE - len(self._checkers))):
             task = asyncio.create_task(self._check_due(), name="rights of sockets")

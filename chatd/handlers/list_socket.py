@@ -11,6 +11,7 @@ from chatd.handlers.sockets import GREETING, Socket
 class SessionListSocket(Socket):
     """What happens to all sessions of the caller."""
 
+    kind = "list"
     commands: ClassVar[dict[str, str]] = {"ping": "answer_ping"}
 
     async def join(self, *args: str) -> None:

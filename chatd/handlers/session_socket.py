@@ -37,6 +37,7 @@ class SessionSocket(Socket):
         "stop_generation": "stop_generation",
         "resume": "resume",
     }
+    kind = "session"
     _last_turn: asyncio.Task[None] | None = None
     _typed_at: tuple[float, ...] = ()
     _typing_timer: asyncio.TimerHandle | None = None

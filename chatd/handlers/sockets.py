@@ -46,6 +46,8 @@ class Socket(WebSocketHandler):
     """A WebSocket with one room and one writer."""
 
     commands: ClassVar[dict[str, str]] = {}
+    kind: ClassVar[str]
+    closed_with = 0  # the code that we closed with, if it was us
     user: User
     app: App
     room = ""
@@ -260,11 +262,14 @@ class Socket(WebSocketHandler):
     def close(self, code: int | None = None, reason: str | None = None) -> None:
         """Begin to close; nothing is sent behind the close frame, so the room is left now."""
         self.app.hub.leave(self.room, self.subscriber)
+        if self.ws_connection is not None and not self.ws_connection.is_closing():
+            self.closed_with = self.closed_with or code or 0
         super().close(code, reason)
 
     def on_close(self) -> None:
         """Leave the room; nothing of a generation depends on its sockets."""
         self._leave()
+        self.keeper.closed(self)
         logger.info("%s closed, code %s", self.request_id, self.close_code)
 
     def _leave(self) -> None:

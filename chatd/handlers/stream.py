@@ -39,7 +39,7 @@ class EventStream:
         self._wakeup = asyncio.Event()
         is_full = handler.get_query_argument("chunks", "full") != "delta"
         self._subscriber = Subscriber(self._wakeup.set, full=is_full)
-        self._is_gone = self._is_writing = False
+        self._is_gone = self._is_writing = self.is_too_slow = False
         self._sent, self._progress_at = 0, 0.0
         if not self._keeper.admits(self.user):
             raise RateLimited("Too many connections are open.", retry_after=ASK_AGAIN_AFTER)
@@ -117,6 +117,7 @@ class EventStream:
                 if not await self._write(frames) or (frames and frames[-1].mark == "end"):
                     return
             elif self._subscriber.is_lagging or self._is_gone:
+                self.is_too_slow = self.is_too_slow or self._subscriber.is_lagging
                 return
             else:
                 await self._wait(delay or HEARTBEAT, is_idle=not delay)

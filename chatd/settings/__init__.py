@@ -78,6 +78,15 @@ class LogSettings(Value, frozen=True, kw_only=True):
     ] = "text"
 
 
+class MetricsSettings(Value, frozen=True, kw_only=True):
+    """The numbers at /metrics."""
+
+    enabled: Annotated[bool, "Whether chatd counts, and shows it at /metrics."] = True
+    token: Annotated[
+        str, "Who reads /metrics must send it; without one, programs of this machine alone may."
+    ] = ""
+
+
 class DataSettings(Value, frozen=True, kw_only=True):
     """Where chatd keeps its files."""
 
@@ -194,6 +203,7 @@ class PluginSettings(Value, frozen=True, kw_only=True):
 SECTIONS: dict[str, type[Value]] = {
     "server": ServerSettings,
     "log": LogSettings,
+    "metrics": MetricsSettings,
     "data": DataSettings,
     "store": StoreSettings,
     "broker": BrokerSettings,
