@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
@@ -20,6 +21,7 @@ from chatd.limits import TurnLimits
 from chatd.metrics import Metrics
 from chatd.metrics.lag import LagWatch
 from chatd.node import Node
+from chatd.observer import Observer
 from chatd.plugins import Plugins
 from chatd.prompts import Prompts
 from chatd.provider import Provider
@@ -27,7 +29,8 @@ from chatd.schemas import Shapes
 from chatd.sessions import Sessions
 from chatd.store import Store
 from chatd.stores import open_store
-from chatd.stores.metered import metered
+from chatd.stores.metered import metered, traced
+from chatd.traces import Traces, new_traces
 from chatd.turns import Turns
 from chatd.types import Request, User
 
@@ -41,6 +44,7 @@ class App:
     """
 
     store: Store
+    traces: Traces | None
     broker: Broker
     generations: Generations
     models: Models
@@ -94,6 +98,10 @@ class App:
                 "The store is an unfinished copy: call the same chatd store copy again, which goes"
                 " on with it."
             )
+        self.traces = new_traces(os.environ, __version__)
+        if self.traces is not None:
+            stack.push_async_callback(self.traces.aclose)
+            self.store = traced(self.store, self.traces.part)
         if self.metrics is not None:
             self._open_metrics(self.metrics, stack)
         self.broker = MemoryBroker(self.hub)
@@ -132,7 +140,7 @@ class App:
             node=node.id,
             boot=node.boot,
             reply_bytes=limits.reply_bytes or sys.maxsize,
-            metrics=self.metrics,
+            observer=Observer(self.metrics, self.traces),
         )
         self.sessions = Sessions(self.store, self.broker, self.generations, self.presets)
         self.turns = Turns(

@@ -21,7 +21,7 @@ from chatd.broker import Broker
 from chatd.errors import ChatdError, GenerationInterrupted, ProviderError, StoreUnavailable
 from chatd.events import Event
 from chatd.failpoints import failpoint
-from chatd.metrics import Metrics
+from chatd.observer import Observer
 from chatd.provider import Prompt, Provider
 from chatd.recovery import end_abandoned
 from chatd.run import Run
@@ -52,13 +52,13 @@ class Generations:
         node: str,
         boot: str,
         reply_bytes: int,
-        metrics: Metrics | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self._store = store
         self._broker = broker
         self._node, self._boot = node, boot
         self._reply_bytes = reply_bytes
-        self._metrics = metrics
+        self._observer = observer or Observer()
         self._runs: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._watch: list[asyncio.Task[None]] = []
@@ -104,10 +104,12 @@ class Generations:
     def reserve(self, run: Run) -> None:
         """Count a generation as running here: from before its slot is taken."""
         self._runs[run.id] = run
+        self._observer.reserved(run)
 
     def release(self, run: Run) -> None:
         """Forget a generation that did not come to be, or that ended."""
         self._runs.pop(run.id, None)
+        self._observer.released(run)
         run.begun.set()
         run.ended.cancel()
 
@@ -128,14 +130,13 @@ class Generations:
 
     def start(self, run: Run, make_prompt: MakePrompt) -> None:
         """Run a reserved generation whose messages are stored."""
-        if self._metrics is not None:
-            run.pace = self._metrics.pace(run.message.model, run.started_at)
         task = asyncio.create_task(self._run(run, make_prompt), name=f"generation {run.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, run: Run, make_prompt: MakePrompt) -> None:
         """Produce, and end exactly once; the task that produces is the only one ever cancelled."""
+        self._observer.started(run)
         producer = asyncio.create_task(self._produce(run, make_prompt))
         run.attach(producer)
         try:
@@ -153,15 +154,16 @@ class Generations:
     async def _produce(self, run: Run, make_prompt: MakePrompt) -> None:
         provider, prompt = await make_prompt(run)
         since_pause = 0
-        async with contextlib.aclosing(provider.stream(prompt)) as chunks:
-            async for chunk in chunks:
-                if run.add(chunk) > self._reply_bytes:
-                    run.cut(self._reply_bytes)
-                    return
-                since_pause += 1
-                if since_pause >= YIELD_AFTER:
-                    since_pause = 0
-                    await asyncio.sleep(0)
+        with self._observer.calling(provider.name, prompt.model):
+            async with contextlib.aclosing(provider.stream(prompt)) as chunks:
+                async for chunk in chunks:
+                    if run.add(chunk) > self._reply_bytes:
+                        run.cut(self._reply_bytes)
+                        return
+                    since_pause += 1
+                    if since_pause >= YIELD_AFTER:
+                        since_pause = 0
+                        await asyncio.sleep(0)
 
     async def _end(self, run: Run, message: Message) -> None:
         """Steps 3 to 5, in this order, each repeated until the store has taken it."""
@@ -212,8 +214,7 @@ class Generations:
     def _announce_end(
         self, user_id: str, message: Message, session: Session | None, client_id: str | None
     ) -> None:
-        if self._metrics is not None:
-            self._metrics.turn_ended(message)
+        self._observer.ended(message)
         self._broker.publish(message.session_id, end_event(message, client_id))
         ended = {
             "session_id": message.session_id,

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from chatd import tracing
 from chatd.deadline import Deadline
 from chatd.errors import (
     ProviderBusy,
@@ -203,6 +204,8 @@ class Upstream:
             target = httpx.URL(server.url + path), httpx.Headers(self._headers | server.headers)
             self._targets[server.url, path] = target
         request = httpx.Request(method, target[0], headers=target[1], content=content)
+        if parent := tracing.traceparent.get():
+            request.headers["traceparent"] = parent
         return await self._transport.handle_async_request(request)
 
     async def check(self, response: httpx.Response) -> None:

@@ -27,7 +27,7 @@ from chatd.handlers.keeper import Keeper
 from chatd.handlers.list_socket import SessionListSocket
 from chatd.handlers.origins import Origins
 from chatd.handlers.session_socket import SessionSocket
-from chatd.metrics import OTHER, Metrics
+from chatd.metrics import OTHER
 
 access_logger = logging.getLogger("chatd.access")
 
@@ -85,7 +85,7 @@ def make_application(app: App, keeper: Keeper) -> Application:
         ],
         default_handler_class=UnknownPath,
         default_handler_args=shared,
-        log_function=_on_answer(app.metrics, names, access_log=server.access_log),
+        log_function=_on_answer(app, names),
         origins=Origins(server.allowed_origins, dev=server.dev),
         keeper=keeper,
         contract=Contract(app.shapes, server.prefix),
@@ -95,18 +95,19 @@ def make_application(app: App, keeper: Keeper) -> Application:
 
 
 def _on_answer(
-    metrics: Metrics | None, names: dict[type[RequestHandler], str], *, access_log: bool
+    app: App, names: dict[type[RequestHandler], str]
 ) -> Callable[[RequestHandler], None]:
     """Return what Tornado calls for every request that has been answered."""
-    log = log_request if access_log else _log_nothing
-    if metrics is None:
-        return log
-    names = {**NAMES, **names}
+    log = log_request if app.config.server.access_log else _log_nothing
+    metrics, traces, names = app.metrics, app.traces, {**NAMES, **names}
 
     def answered(handler: RequestHandler) -> None:
-        request = handler.request
+        request, status = handler.request, handler.get_status()
         route = names.get(type(handler), OTHER)
-        metrics.answered(request.method, route, handler.get_status(), request.request_time())
+        if metrics is not None:
+            metrics.answered(request.method, route, status, request.request_time())
+        if traces is not None and hasattr(handler, "span"):
+            traces.end_request(handler.span, route, status)
         log(handler)
 
     return answered

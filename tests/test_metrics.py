@@ -284,9 +284,9 @@ async def test_store_calls_are_timed(tmp_path: Path) -> None:
         await alice.call("GET", "/sessions/none/", 404)
         found = await scrape(chat)
     operations = found.labels("chatd_store_duration_seconds_count", "operation")
-    assert {"take_slot", "add_messages", "end_message", "free_slot", "get_session"} <= operations
+    assert {"take_slot", "add_messages", "end_turn", "get_session"} <= operations
     assert operations <= TIMED
-    assert found.value("chatd_store_duration_seconds_count", operation="end_message") == 1
+    assert found.value("chatd_store_duration_seconds_count", operation="end_turn") == 1
     assert found.value("chatd_store_errors_total") == 0
 
 

@@ -52,6 +52,8 @@ class BaseHandler(RequestHandler):
     def initialize(self, app: App) -> None:
         """Take the App. Runs before everything else of a request."""
         self.app = app
+        if app.traces is not None:
+            self.span = app.traces.begin_request(self.request.method or "", self.request.headers)
         self._received = bytearray()
         self._received_length = 0
         self._is_refused = False

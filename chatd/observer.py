@@ -1,0 +1,68 @@
+"""Who is told of the life of every generation: the metrics and the traces, where there are any."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from chatd.metrics import Metrics
+from chatd.run import Run
+from chatd.traces import Traces
+from chatd.types import Message
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+
+class Observer:
+    """Takes what Generations report. Nothing here waits or raises."""
+
+    def __init__(self, metrics: Metrics | None = None, traces: Traces | None = None) -> None:
+        self._metrics = metrics
+        self._traces = traces
+        self._spans: dict[str, list[Span]] = {}  # of each run: its turn, then its generation
+
+    def reserved(self, run: Run) -> None:
+        """Begin a turn, in the task of who asked for it."""
+        if self._traces is not None:
+            span = self._traces.begin("turn", **{"chatd.session_id": run.session_id})
+            self._spans[run.id] = [span]
+
+    def started(self, run: Run) -> None:
+        """Begin a generation, in its own task."""
+        if self._metrics is not None:
+            run.pace = self._metrics.pace(run.message.model, run.started_at)
+        if self._traces is not None:
+            about = {"chatd.generation_id": run.id, "gen_ai.request.model": run.message.model or ""}
+            self._spans.setdefault(run.id, []).append(self._traces.begin("generation", **about))
+
+    def calling(self, provider: str, model: str) -> contextlib.AbstractContextManager[None]:
+        """Return what surrounds the call of a provider."""
+        if self._traces is None:
+            return contextlib.nullcontext()
+        about = {"gen_ai.provider.name": provider, "gen_ai.request.model": model}
+        return self._traces.call(f"chat {model}", **about)
+
+    def ended(self, answer: Message) -> None:
+        """Count a generation that has ended, here or with a process that died."""
+        if self._metrics is not None:
+            self._metrics.turn_ended(answer)
+        spans = self._spans.get(answer.id, ())
+        if self._traces is not None and len(spans) == 2:
+            usage = answer.usage
+            tokens = (
+                {
+                    "gen_ai.usage.input_tokens": usage.prompt_tokens or 0,
+                    "gen_ai.usage.output_tokens": usage.completion_tokens or 0,
+                }
+                if usage
+                else {}
+            )
+            error = (answer.error or {}).get("code", "")
+            self._traces.end(spans[1], error, **{"chatd.status": answer.status, **tokens})
+
+    def released(self, run: Run) -> None:
+        """End a turn, also one that did not come to be."""
+        if self._traces is not None:
+            for span in reversed(self._spans.pop(run.id, ())):
+                self._traces.end(span)
