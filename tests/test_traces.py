@@ -109,8 +109,8 @@ async def test_a_turn_is_one_trace(tmp_path: Path, receiver: Receiver) -> None:
     assert generation.parent_span_id == turn.span_id
     assert call.parent_span_id == generation.span_id
     assert sent == [f"00-{call.trace_id.hex()}-{call.span_id.hex()}-01"]
-    assert receiver.named("store take_slot").parent_span_id == turn.span_id
-    assert receiver.named("store end_turn").parent_span_id == generation.span_id
+    stored = [span.parent_span_id for span in receiver.spans if span.name.startswith("store ")]
+    assert {turn.span_id, generation.span_id} <= set(stored)
     assert attributes(request)["http.response.status_code"] == "200"
     assert attributes(generation)["chatd.status"] == "complete"
     assert attributes(generation)["gen_ai.request.model"] == "llm/qwen3:8b"
