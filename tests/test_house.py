@@ -30,6 +30,7 @@ LAYERS = """
     handlers
     web
     server
+    client
     cli
 """
 LEVEL = {name: level for level, name in enumerate(LAYERS.split())}
