@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, Self
 
 from chatd import __version__
@@ -76,14 +76,7 @@ class App:
         config = self.config
         self.node.open()
         stack.callback(self.node.close)
-        settings = config.plugins
-        self.plugins = Plugins(
-            settings.enabled,
-            objects=self._given,
-            directory=settings.dir,
-            tables=config.plugin_tables,
-            file=config.file,
-        )
+        self.plugins = self._load_plugins()
         for warning in config.warnings:
             logger.warning("%s", warning)
         if not self.plugins.has("authenticate"):
@@ -106,12 +99,7 @@ class App:
             self._open_metrics(self.metrics, stack)
         self.broker = MemoryBroker(self.hub)
         stack.push_async_callback(self.broker.aclose)
-        providers = await self.plugins.collect("register_providers", app=self)
-        for provider in providers:
-            stack.push_async_callback(provider.aclose)
-            if self.metrics is not None:
-                provider.report_to(self.metrics.provider_called)
-        _check_names("provider", providers)
+        providers = await self._open_providers(stack)
         sources = await self.plugins.collect("register_preset_sources", app=self)
         for source in sources:
             stack.push_async_callback(source.aclose)
@@ -128,6 +116,35 @@ class App:
         lag = LagWatch(metrics.lag)
         lag.open()
         stack.callback(lag.close)
+
+    def _load_plugins(self) -> Plugins:
+        settings = self.config.plugins
+        return Plugins(
+            settings.enabled,
+            objects=self._given,
+            directory=settings.dir,
+            tables=self.config.plugin_tables,
+            file=self.config.file,
+        )
+
+    async def _open_providers(self, stack: contextlib.AsyncExitStack) -> list[Provider]:
+        providers: list[Provider] = await self.plugins.collect("register_providers", app=self)
+        for provider in providers:
+            stack.push_async_callback(provider.aclose)
+            if self.metrics is not None:
+                provider.report_to(self.metrics.provider_called)
+        _check_names("provider", providers)
+        return providers
+
+    @contextlib.asynccontextmanager
+    async def beside(self, store: Store) -> AsyncIterator[Models]:
+        """Give the models alone, for a command beside a server that may be running."""
+        async with contextlib.AsyncExitStack() as stack:
+            self.plugins, self.store = self._load_plugins(), store
+            providers = await self._open_providers(stack)
+            models = Models(store, providers, default=self.config.llm.default_model)
+            stack.push_async_callback(models.aclose)
+            yield models
 
     async def _open_turns(
         self, stack: contextlib.AsyncExitStack, providers: list[Provider]

@@ -17,11 +17,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import pluggy
 
-from chatd import hookspecs
+from chatd import __version__, hookspecs
 from chatd.errors import ChatdError, ConfigError
 from chatd.schemas import flat_messages
 
@@ -30,6 +30,22 @@ logger = logging.getLogger(__name__)
 # Takes plugin, hook and seconds, and whether the call failed.
 Report = Callable[[str, str, float, bool], None]
 Implementation = tuple[str, Callable[..., Any], tuple[str, ...]]
+
+
+class Found(NamedTuple):
+    """A plugin, the kind of place where it was found, its version, and its file."""
+
+    plugin: object
+    source: str
+    version: str
+    file: str
+
+    @classmethod
+    def at(cls, source: str, plugin: object, version: str = "") -> Found:
+        """Return a plugin of this source, with its own version if no other is known."""
+        return cls(
+            plugin, source, version or str(getattr(plugin, "__version__", "")), _file_of(plugin)
+        )
 
 
 class Plugins:
@@ -47,17 +63,17 @@ class Plugins:
         """Import, register and check everything. Raises ConfigError naming plugin and file."""
         self._manager = pluggy.PluginManager("chatd")
         self._manager.add_hookspecs(hookspecs)
-        plugins: dict[str, object] = {}
+        self.found: dict[str, Found] = {}
         for item in objects:
-            plugins[_free_name(type(item).__name__, plugins)] = item
-        plugins |= {name: _find(name, directory) for name in names}
+            self.found[_free_name(type(item).__name__, self.found)] = Found.at("object", item)
+        self.found |= {name: _find(name, directory) for name in names}
         self.configs = {
-            name: _load_config(name, plugin, (tables or {}).get(name, {}), file)
-            for name, plugin in plugins.items()
+            name: _load_config(name, found.plugin, (tables or {}).get(name, {}), file)
+            for name, found in self.found.items()
         }
         # pluggy asks the last registered first.
-        for name, plugin in reversed(plugins.items()):
-            self._register(name, plugin)
+        for name, found in reversed(self.found.items()):
+            self._register(name, found.plugin)
         self._implementations = {
             hook: list(self._of_hook(hook)) for hook in vars(self._manager.hook) if hook[0] != "_"
         }
@@ -72,6 +88,11 @@ class Plugins:
     def has(self, hook: str) -> bool:
         """Return whether any plugin implements a hook."""
         return bool(self._implementations[hook])
+
+    def hooks(self, plugin: str) -> list[str]:
+        """Return the hooks that a plugin implements."""
+        found = self._implementations.items()
+        return [hook for hook, those in found if any(name == plugin for name, _, _ in those)]
 
     async def first(self, hook: str, **arguments: Any) -> Any:
         """Ask one plugin after the other; return the first answer that is not None."""
@@ -141,17 +162,19 @@ def _free_name(name: str, taken: Mapping[str, object]) -> str:
     return name if name not in taken else f"{name}-{len(taken)}"
 
 
-def _find(name: str, directory: Path | None) -> ModuleType:
+def _find(name: str, directory: Path | None) -> Found:
     """Import a plugin from the directory, from chatd_plugins, or from an entry point."""
     try:
         if directory is not None and (directory / f"{name}.py").is_file():
-            return _import_file(name, directory / f"{name}.py")
+            return Found.at("directory", _import_file(name, directory / f"{name}.py"))
         if importlib.util.find_spec(f"chatd_plugins.{name}"):
-            return importlib.import_module(f"chatd_plugins.{name}")
+            bundled = importlib.import_module(f"chatd_plugins.{name}")
+            return Found.at("bundled", bundled, __version__)
         for entry_point in importlib.metadata.entry_points(group="chatd", name=name):
             loaded = entry_point.load()
             assert isinstance(loaded, ModuleType)
-            return loaded
+            version = entry_point.dist.version if entry_point.dist else ""
+            return Found.at("entry point", loaded, version)
     except Exception as exc:
         raise ConfigError(f"Plugin {name} cannot be loaded: {exc!r}") from exc
     places = [f"{directory}/{name}.py"] if directory else []

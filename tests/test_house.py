@@ -16,11 +16,11 @@ PLUGINS = ROOT / "plugins"
 # From the bottom up, and in a row from left to right: a module imports only what stands before it.
 # A package such as stores/ counts as one.
 LAYERS = """
-    errors types deadline failpoints secrets tracing loglines metrics traces
+    errors types deadline failpoints secrets places tracing loglines metrics traces
     events announcements log
     provider preset store hookspecs
     strict_json fields options schemas
-    settings environment config limits node
+    settings environment reading config limits node
     sse transport instances pool gathering refusals upstream discovery hub broker
     plugins stores
     run observer recovery generations histories prompts

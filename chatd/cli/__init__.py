@@ -1,8 +1,7 @@
 """The command line: arguments in, sentences out.
 
 A command is a file of this package, imported when it is called or listed; what its work needs is
-imported inside it, so that `chatd --help` comes at once. Exit codes: 0 done, 1 failed, 2 wrong
-usage.
+imported inside it, so that `chatd --help` comes at once.
 """
 
 from __future__ import annotations
@@ -19,9 +18,18 @@ COMMANDS = {
     "serve": "serve",
     "tokens": "tokens",
     "users": "users",
+    "sync-models": "sync_models",
+    "plugins": "plugins",
+    "config": "config",
     "backup": "backup",
     "store": "store",
+    "completion": "completion",
 }
+
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 failed, and the last line on stderr says why and what to do; 2 wrong"
+    " usage, with a hint."
+)
 
 
 class Lazy(Commands):
@@ -38,7 +46,7 @@ class Lazy(Commands):
         return command
 
 
-@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Lazy, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="chatd", message="%(prog)s %(version)s")
 @everywhere
 def main() -> None:

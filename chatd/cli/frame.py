@@ -110,6 +110,28 @@ def with_store(
     asyncio.run(run())
 
 
+def json_option(command: Command) -> Command:
+    """Give a command the option --json."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON, for programs and for people."""
+    import msgspec
+
+    text = msgspec.json.encode(value, enc_hook=str)
+    click.echo(msgspec.json.format(text, indent=2).decode())
+
+
+def quiet() -> None:
+    """Print no warnings of the log: the command says itself what went wrong."""
+    import logging
+
+    logger = logging.getLogger("chatd")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+
+
 def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
     """Print rows in aligned columns."""
     lines = [heads, *rows]
