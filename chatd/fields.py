@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 from marshmallow import ValidationError, fields, validate
 
+from chatd.strict_json import LARGEST_INTEGER
+
 
 class Text(fields.String):
     """A JSON string of at most so many characters; 0 is no limit."""
@@ -38,7 +40,7 @@ class Number(fields.Float):
 
 
 class Whole(fields.Integer):
-    """A JSON integer: neither a string nor a boolean."""
+    """A JSON integer: neither a string nor a boolean; 1.0 is one too, as JSON Schema has it."""
 
     def __init__(self, low: float | None = None, **kwargs: Any) -> None:
         super().__init__(strict=True, validate=validate.Range(low), **kwargs)
@@ -46,6 +48,8 @@ class Whole(fields.Integer):
     def _validated(self, value: Any) -> int:
         if isinstance(value, (str, bool)):
             raise self.make_error("invalid")
+        if isinstance(value, float) and value.is_integer() and abs(value) <= LARGEST_INTEGER:
+            value = int(value)
         return super()._validated(value)
 
 

@@ -47,8 +47,8 @@ def number(low: float, high: float | None, *, null: bool = True) -> Kind:
 
 def whole(low: int | None, *, null: bool = True) -> Kind:
     """A whole number."""
-    bad: list[Any] = ["1", True, 1.5, [], {}] + ([] if low is None else [low - 1])
-    good: list[Any] = [2**53, 1 if low is None else low] + ([-(2**53)] if low is None else [])
+    bad: list[Any] = ["1", True, 1.5, 2.0**60, [], {}] + ([] if low is None else [low - 1])
+    good: list[Any] = [2**53, 2.0, 1 if low is None else low] + ([-(2**53)] if low is None else [])
     return Kind(good + ([None] if null else []), bad + ([] if null else [None]))
 
 

@@ -206,6 +206,24 @@ async def test_a_bad_purge(tmp_path: Path) -> None:
         assert (await alice.call("GET", f"/sessions/{session_id}/"))["is_active"]
 
 
+async def test_a_bad_kind_of_chunks(tmp_path: Path) -> None:
+    """Chunks that are neither full nor delta are refused before anything is stored."""
+    async with chatting(tmp_path, Script()) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session()
+        turn = {"message": "hi"}
+        for accept in ("*/*", "text/event-stream"):
+            for method, path, body in (("POST", "send_message", turn), ("GET", "stream", None)):
+                answer = await alice.http.request(
+                    method,
+                    f"/ai-chat/api/sessions/{session_id}/{path}/?chunks=some",
+                    json=body,
+                    headers={"Accept": accept},
+                )
+                assert "chunks" in check_problem(answer, 400, "invalid_input")["errors"]
+        assert await alice.messages(session_id, branch="all") == []
+
+
 async def test_limits_are_settings(tmp_path: Path) -> None:
     """A limit is what the configuration says, and 0 is none."""
     settings = {"CHATD_LIMITS_MESSAGE_CHARS": "5", "CHATD_LIMITS_TITLE_CHARS": "0"}

@@ -9,11 +9,13 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema, fields
+from marshmallow.validate import Range
 
 from chatd.contract import answers, events, objects
 from chatd.contract.examples import EXAMPLES
-from chatd.fields import AtMost, TextOrTexts, Words
+from chatd.fields import AtMost, TextOrTexts, Whole, Words
 from chatd.schemas import Shapes
+from chatd.strict_json import LARGEST_INTEGER
 
 PLACE = "#/components/schemas/"
 
@@ -96,6 +98,10 @@ def _own_attributes(self: Any, field: fields.Field[Any], **kwargs: Any) -> dict[
     found: dict[str, Any] = {}
     if isinstance(field, Words):
         found["pattern"] = r"\S"
+    if isinstance(field, Whole):
+        found["maximum"] = LARGEST_INTEGER
+        if all(check.min is None for check in field.validators if isinstance(check, Range)):
+            found["minimum"] = -LARGEST_INTEGER
     if isinstance(field, TextOrTexts):
         text = {"type": "string"}
         kinds: list[dict[str, Any]] = [text, {"type": "array", "items": text}]

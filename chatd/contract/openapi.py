@@ -42,7 +42,7 @@ REST of chatd. Every path is served with and without its trailing slash. HEAD an
 does, OPTIONS everywhere. Every answer has an `X-Request-Id`.
 
 There may be more fields than those described here: ignore what you do not know. In requests an
-unknown field is an error.
+unknown field is an error, as are an integer beyond 2^53 and a NUL in a string.
 
 Errors are `application/problem+json` (RFC 9457): decide by their `code`. An unknown path is 404
 `not_found`, a method that a path does not take 405 `method_not_allowed`."""

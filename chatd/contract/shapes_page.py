@@ -10,6 +10,7 @@ from typing import Any
 
 from chatd.contract.components import PLACE
 
+LARGEST = 2**53
 FORMATS = {"date-time": "time", "uuid": "id"}
 
 
@@ -73,6 +74,8 @@ def _kind(kind: str, schema: dict[str, Any]) -> str:
 def _bounds(schema: dict[str, Any]) -> str:
     low = schema.get("minimum", schema.get("minLength") or None)
     high = schema.get("maximum", schema.get("maxLength"))
+    # That an integer is within 2^53 is said once, for all of them.
+    low, high = (None if bound in (-LARGEST, LARGEST) else bound for bound in (low, high))
     what = " characters" if "maxLength" in schema or schema.get("minLength") else ""
     if high is not None:
         bounds = f", {low:g} to {high:,g}" if low is not None else f", up to {high:,g}"

@@ -9,7 +9,7 @@ from typing import Any
 from chatd.errors import ChatdError, NotFound, ProviderError
 from chatd.handlers.base import BaseHandler
 from chatd.handlers.problems import problem
-from chatd.handlers.stream import EventStream
+from chatd.handlers.stream import EventStream, wants_full
 from chatd.turns import Begin, Sent
 from chatd.types import Message
 
@@ -46,6 +46,7 @@ class TurnHandler(BaseHandler):
         """Begin a turn, then wait, stream or say where to look, as the request asks."""
         if "text/event-stream" in self.request.headers.get("Accept", ""):
             return await self._stream(session_id, begin)
+        wants_full(self)  # without a stream it means nothing, but is wrong all the same
         sent = await begin()
         if "respond-async" in self.request.headers.get("Prefer", ""):
             self._accept(session_id, sent)

@@ -23,6 +23,12 @@ PIECE = 64 * 1024  # bytes after which the client must have taken what there is
 ASK_AGAIN_AFTER = 5.0  # seconds, for a client with too many connections
 
 
+def wants_full(handler: BaseHandler) -> bool:
+    """Return whether chunks come with the whole text. Raises InvalidInput."""
+    is_full: bool = handler.query_choice("chunks", {"full": True, "delta": False}, True)
+    return is_full
+
+
 class EventStream:
     """A subscriber of a session that writes the events of one generation as its answer.
 
@@ -37,8 +43,7 @@ class EventStream:
         self._keeper: Keeper = handler.settings["keeper"]
         self.user = handler.user
         self._wakeup = asyncio.Event()
-        is_full = handler.get_query_argument("chunks", "full") != "delta"
-        self._subscriber = Subscriber(self._wakeup.set, full=is_full)
+        self._subscriber = Subscriber(self._wakeup.set, full=wants_full(handler))
         self._is_gone = self._is_writing = self.is_too_slow = False
         self._sent, self._progress_at = 0, 0.0
         if not self._keeper.admits(self.user):
