@@ -69,8 +69,10 @@ class Sessions:
     async def update(
         self, user: User, session_id: str, changes: dict[str, Any], version: int | None = None
     ) -> Session:
-        """Change fields. Raises NotFound, PreconditionFailed."""
+        """Change fields; what changes nothing is told to nobody. Raises NotFound,
+        PreconditionFailed."""
         await self._preset_of(user, changes)
+        before = await self._store.get_session(user.id, session_id)
         if changes.get("is_active") is False:
             await self._stop_running(user, session_id, version)
         session = await self._store.update_session(user.id, session_id, changes, version=version)
@@ -78,7 +80,8 @@ class Sessions:
             # A turn may have begun since; no other can now.
             await self._stop_running(user, session_id, None)
         kind = "session_deleted" if changes.get("is_active") is False else "session_updated"
-        self._tell_all(user.id, kind, session)
+        if session.version != before.version:
+            self._tell_all(user.id, kind, session)
         return session
 
     async def delete(self, user: User, session_id: str, version: int | None = None) -> Session:

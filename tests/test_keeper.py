@@ -194,6 +194,65 @@ async def test_a_ticket_ends_with_its_token(tmp_path: Path) -> None:
             assert await socket.close_code() == 4501
 
 
+class ByHeader:
+    """A plugin that knows its users by another header than a token's."""
+
+    user: chatd.User
+
+    @chatd.hookimpl
+    def authenticate(self, request: chatd.Request) -> chatd.User | None:
+        """Let in who sends it."""
+        return self.user if request.headers.get("X-Known") else None
+
+
+async def test_a_ticket_of_a_plugins_user_ends_with_the_account(tmp_path: Path) -> None:
+    """A socket whose ticket a plugin's user asked for closes when the account is disabled."""
+    keeper, plugin = Keeper(most=0, most_per_user=0), ByHeader()
+    async with chatting(tmp_path, plugin, Script()) as outer, kept(outer, keeper) as chat:
+        plugin.user = (await chat.client("alice")).user
+        nobody = chat.anonymous()
+        asked = await nobody.http.post(f"{API}/ws_ticket/", headers={"X-Known": "yes"})
+        async with nobody.socket("sessions", ticket=asked.json()["ticket"]) as socket:
+            await socket.send("ping", t=1)
+            assert (await socket.receive())["type"] == "pong"
+            await chat.app.store.update_account(plugin.user.id, is_active=False)
+            keeper.sweep(ahead(31))
+            assert await socket.close_code() == 4501
+
+
+@pytest.mark.parametrize("how", ["send_message", "stream"])
+async def test_a_stream_ends_with_its_token(tmp_path: Path, how: str) -> None:
+    """A stream ends, though its generation goes on, when the token of its reader is revoked."""
+    go, keeper = asyncio.Event(), Keeper(most=0, most_per_user=0)
+    async with (
+        chatting(tmp_path, Script(["one", go, "two"])) as outer,
+        kept(outer, keeper) as chat,
+    ):
+        alice, again = await chat.client("alice"), await chat.client("alice")
+        session_id = await alice.new_session()
+        path = f"{API}/sessions/{session_id}"
+        if how == "stream":
+            async with again.socket(f"session/{session_id}") as socket:
+                await socket.send("send_message", message="hi")
+                await socket.until("ai_message_chunk")
+            stream = alice.http.stream("GET", f"{path}/stream/")
+        else:
+            stream = alice.http.stream("POST", f"{path}/send_message/", json=HI, headers=SSE)
+        async with stream as response:
+            text = response.aiter_text()
+            received = await anext(text)
+            while "one" not in received:
+                received += await anext(text)
+            keeper.sweep(ahead(31))  # the token is good: nothing happens
+            await alice.call("POST", "/sign_out/", 204)
+            keeper.sweep(ahead(62))
+            received += "".join([part async for part in text])
+        assert "ai_message_complete" not in received
+        go.set()
+        while len(await again.messages(session_id)) < 2:
+            pass
+
+
 async def test_a_peer_that_leaves_at_once_is_no_error(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -253,14 +253,22 @@ async def test_deleting_stops_the_generation_first(tmp_path: Path) -> None:
 
 
 async def test_a_change_is_told(tmp_path: Path) -> None:
-    """A PATCH reaches the session's sockets."""
+    """A PATCH reaches the sockets of the session and of the list, unless it changes nothing."""
     async with chatting(tmp_path, Script()) as chat:
         alice = await chat.client("alice")
         session_id = await alice.new_session()
-        async with alice.socket(f"session/{session_id}") as socket:
-            changed = await alice.call("PATCH", f"/sessions/{session_id}/", json={"title": "new"})
-            event = await socket.receive()
-    assert event == {"type": "session_updated", "session": changed}
+        async with (
+            alice.socket(f"session/{session_id}") as socket,
+            alice.socket("sessions") as sessions,
+        ):
+            changed = [
+                await alice.call("PATCH", f"/sessions/{session_id}/", json={"title": title})
+                for title in ("new", "new", "newer")
+            ]
+            for reader in (socket, sessions):
+                events = [await reader.receive() for _ in range(2)]
+                assert [event["session"] for event in events] == [changed[0], changed[2]]
+                assert {event["type"] for event in events} == {"session_updated"}
 
 
 async def test_too_many_sockets(tmp_path: Path) -> None:

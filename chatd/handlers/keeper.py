@@ -41,7 +41,7 @@ class Keeper:
         self._sockets: set[Socket] = set()
         self._streams: set[EventStream] = set()
         self._of_user: Counter[str] = Counter()
-        self._due: deque[Socket] = deque()  # whose rights are to be checked
+        self._due: deque[Socket | EventStream] = deque()  # whose rights are to be checked
         self._checkers: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.Task[None] | None = None
         self._is_empty: asyncio.Event | None = None
@@ -145,6 +145,7 @@ class Keeper:
             if stream.is_stalled(now, STALLED_AFTER):
                 stream.is_too_slow = True
                 stream.abort()
+            self._check_in_time(stream, now)
         for _ in range(min(len(self._due), CHECKS_AT_ONCE - len(self._checkers))):
             task = asyncio.create_task(self._check_due(), name="rights of sockets")
             self._checkers.add(task)
@@ -158,23 +159,26 @@ class Keeper:
         elif now - socket.pinged_at >= PING_EVERY:
             socket.pinged_at = now
             socket.send_ping()
-        if now - socket.checked_at >= CHECK_RIGHTS_EVERY:
-            socket.checked_at = now
-            self._due.append(socket)
+        self._check_in_time(socket, now)
+
+    def _check_in_time(self, connection: Socket | EventStream, now: float) -> None:
+        if now - connection.checked_at >= CHECK_RIGHTS_EVERY:
+            connection.checked_at = now
+            self._due.append(connection)
 
     async def _check_due(self) -> None:
         while self._due:
-            socket = self._due.popleft()
-            if socket in self._sockets:
-                await self._check(socket)
+            connection = self._due.popleft()
+            if connection in self._sockets or connection in self._streams:
+                await self._check(connection)
 
-    async def _check(self, socket: Socket) -> None:
+    async def _check(self, connection: Socket | EventStream) -> None:
         try:
             async with asyncio.timeout(CHECK_RIGHTS_WITHIN):
-                await socket.check_rights()
+                await connection.check_rights()
         except TimeoutError:
-            logger.warning("%s: rights not checked: took too long", socket.request_id)
+            logger.warning("%s: rights not checked: took too long", connection.request_id)
         except ChatdError as exc:
-            logger.warning("%s: rights not checked: %s", socket.request_id, exc)
+            logger.warning("%s: rights not checked: %s", connection.request_id, exc)
         except Exception:
-            logger.exception("%s: rights not checked", socket.request_id)
+            logger.exception("%s: rights not checked", connection.request_id)

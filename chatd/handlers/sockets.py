@@ -21,7 +21,7 @@ from chatd.errors import (
     UnknownEvent,
 )
 from chatd.events import Event
-from chatd.handlers.credentials import SUBPROTOCOL, read_request, socket_token
+from chatd.handlers.credentials import SUBPROTOCOL, check_ticket, read_request, socket_token
 from chatd.handlers.frames import client_id_of, error_event, is_too_large, read_event
 from chatd.handlers.keeper import PING_EVERY, Keeper
 from chatd.handlers.problems import as_chatd_error, fill_problem, problem, set_common_headers
@@ -230,8 +230,8 @@ class Socket(WebSocketHandler):
         self.checked_at = asyncio.get_running_loop().time()
         if self.credentials is not None:
             self.user = await self.app.authenticate(self.credentials)
-        elif self._ticket_of and await self.app.store.find_token(self._ticket_of) is None:
-            raise Unauthenticated("The token behind this socket's ticket is no longer good.")
+        else:
+            await check_ticket(self.app.store, self._ticket_of, self.user)
 
     async def check_rights(self) -> None:
         """Close the socket if its caller or its subject is no longer there."""

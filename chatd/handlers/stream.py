@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Iterator
 
 from tornado.iostream import StreamClosedError
 
 from chatd.announcements import end_event, user_message_event
-from chatd.errors import RateLimited
+from chatd.errors import RateLimited, Unauthenticated
 from chatd.handlers.base import BaseHandler
+from chatd.handlers.credentials import read_request
 from chatd.handlers.keeper import Keeper
 from chatd.handlers.wire import abort_answer, answer_bytes_sent
 from chatd.hub import Subscriber
 from chatd.log import Frame, event_frame
 from chatd.turns import Sent
 from chatd.types import Message
+
+logger = logging.getLogger(__name__)
 
 HEARTBEAT = 15.0
 PIECE = 64 * 1024  # bytes after which the client must have taken what there is
@@ -46,6 +50,8 @@ class EventStream:
         self._subscriber = Subscriber(self._wakeup.set, full=wants_full(handler))
         self._is_gone = self._is_writing = self.is_too_slow = False
         self._sent, self._progress_at = 0, 0.0
+        self.request_id = handler.request_id
+        self.checked_at = asyncio.get_running_loop().time()
         if not self._keeper.admits(self.user):
             raise RateLimited("Too many connections are open.", retry_after=ASK_AGAIN_AFTER)
         self._keeper.add_stream(self)
@@ -69,6 +75,14 @@ class EventStream:
         if sent != self._sent:
             self._sent, self._progress_at = sent, now
         return now - self._progress_at > seconds
+
+    async def check_rights(self) -> None:
+        """End the stream if its caller's credentials are no longer good."""
+        try:
+            await self._handler.app.authenticate(read_request(self._handler))
+        except Unauthenticated:
+            logger.info("%s: stream ended: unauthorized", self.request_id)
+            self._leave()
 
     def abort(self) -> None:
         """End the connection; what was not taken is dropped."""
