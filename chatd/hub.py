@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from chatd.events import Batch, Event
 from chatd.log import FRAMES_AT_ONCE, Frame, Log, event_frame
@@ -46,8 +46,8 @@ class Subscriber:
     raise. Until `settle` nothing is given out.
     """
 
-    __slots__ = ("_bytes", "_log", "_queue", "_sent_at", "_sent_text", "cursor", "full",
-                 "is_lagging", "is_settled", "name", "notify")  # fmt: skip
+    __slots__ = ("_bytes", "_log", "_queue", "_replayed", "_revision", "_sent_at", "_sent_text",
+                 "cursor", "full", "is_lagging", "is_settled", "name", "notify")  # fmt: skip
 
     def __init__(self, notify: Callable[[], None], *, full: bool, name: str = "") -> None:
         self.notify = notify
@@ -59,12 +59,14 @@ class Subscriber:
         self._bytes = 0
         self._log: Log | None = None
         self.is_settled = False
+        self._revision = 0  # with `_replayed`: what the caller has sent otherwise
+        self._replayed: frozenset[str] = frozenset()
         self._sent_text = 0
         self._sent_at = 0.0
 
     def offer(self, waiting: Waiting) -> None:
         """Queue a durable event; past the bounds everything is dropped and `is_lagging` is set."""
-        if self.is_lagging:
+        if self.is_lagging or (self.is_settled and self._knows(waiting.event)):
             return
         if self._queue is None:
             self._queue = deque()
@@ -77,6 +79,12 @@ class Subscriber:
             self.is_lagging = True
             self._queue, self._log = None, None
 
+    def _knows(self, event: Event) -> bool:
+        """Whether the caller has sent otherwise what an event says."""
+        if event.generation:
+            return event.generation_id in self._replayed
+        return 0 < event.revision <= self._revision
+
     def _without_chunks(self, end: Waiting) -> Waiting:
         """Let go of a log that ends before its start was taken: the queue would keep it alive."""
         for waiting in self._queue or ():
@@ -84,21 +92,17 @@ class Subscriber:
                 waiting.log = None
         return Waiting(end.event, end.frame, None)
 
-    def settle(self, revision: int, replayed: frozenset[str] = frozenset()) -> None:
-        """Begin: what was queued since the join and the caller has sent otherwise is dropped.
+    def settle(self, revision: int, replayed: Sequence[str] = ()) -> None:
+        """Begin: what was published since the join and the caller has sent otherwise is dropped.
 
         `revision` is the head that the caller reported, `replayed` are the generations whose end it
-        has replayed. One that runs, or whose end was not replayed, is given from its start.
+        has replayed, in this order. One that runs, or whose end was not replayed, is given from its
+        start. What is stored may be published later than this: it is dropped when it comes.
         """
-        kept = [
-            waiting
-            for waiting in self._queue or ()
-            if (
-                waiting.event.generation_id not in replayed
-                if waiting.event.generation
-                else waiting.event.revision == 0 or waiting.event.revision > revision
-            )
-        ]
+        self._revision, self._replayed = revision, frozenset(replayed)
+        kept = [waiting for waiting in self._queue or () if not self._knows(waiting.event)]
+        # A generation ends behind the one before it: of all others every event has been published.
+        self._replayed = frozenset(replayed[-2:])
         self._queue = deque(kept) if kept else None
         self._bytes = sum(len(waiting.frame.data) for waiting in kept)
         self.is_settled = True

@@ -55,9 +55,9 @@ class SessionSocket(Socket):
         if not head.session.is_active:
             raise NotFound
         replay, must_reload = await self._missed(head)
-        replayed = frozenset(
+        replayed = [
             m.generation_id or "" for m in replay if m.role == "assistant" and _has_ended(m)
-        )
+        ]
         generation = None if running in replayed else running
         self._greet(head, generation, must_reload)
         for message in replay:
