@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from story import Message, Prompt, Seen, Story, all_of, is_end, message_of
+from story import Message, Prompt, Seen, Send, Story, all_of, is_end, message_of, path_to
 
 from scripts.llm import reply_to
 
@@ -20,8 +20,8 @@ CHECKPOINTED_AFTER = 1.0  # seconds: promise 5
 def judge(story: Story) -> list[str]:
     """Return what is wrong, nothing if all promises were kept."""
     checks = (
-        *(_kept, _acknowledged, _once, _repeated, _numbered, _ended_once, _ended_as_seen),
-        *(_asked_once, _as_the_model_said, _shown, _old_text, _told, _counted),
+        *(_kept, _acknowledged, _once, _placed, _branch_shown, _repeated, _numbered, _ended_once),
+        *(_ended_as_seen, _asked_once, _as_the_model_said, _shown, _old_text, _told, _counted),
     )
     return [wrong for check in checks for wrong in check(story)]
 
@@ -60,30 +60,65 @@ def _acknowledged(story: Story) -> Iterator[str]:
         message = each.event.get("message")
         if each.event["type"] == "user_message" and found.get(message["id"]) != message:
             yield f"{message['client_id']}: acknowledged to {each.by}, but not found"
+        if each.event["type"] == "ai_typing":
+            begun = each.event["ai_message"]
+            kept = found.get(begun["id"], {})
+            if any(kept.get(name) != begun[name] for name in ("parent_id", "client_id", "seq")):
+                yield f"{begun['id']}: begun before {each.by}, but not found"
 
 
 def _once(story: Story) -> Iterator[str]:
     """A message is stored at most once, and only if it was sent."""
-    sent = {(s.session_id, s.client_id, s.text) for s in story.sends}
-    sent |= {(a.send.session_id, a.send.client_id, a.send.text) for a in story.repeats}
+    asked = _asked_by_client_id(story)
     old = {m["id"] for m in all_of(story.before)}
     for when, messages in (("found", story.found), ("stored", story.stored)):
         users = all_of(messages, "user")
-        ids = Counter((m["session_id"], m["client_id"]) for m in users)
+        named = [m for m in all_of(messages) if m["client_id"] is not None]
+        ids = Counter((m["session_id"], m["client_id"]) for m in named)
         for (_, client_id), count in ids.items():
             if count > 1:
                 yield f"{client_id}: {when} {count} times"
         for text, count in Counter(m["content"] for m in users).items():
             if count > 1:
                 yield f"{text!r}: {when} {count} times"
-        for m in users:
-            if m["id"] not in old and (m["session_id"], m["client_id"], m["content"]) not in sent:
+        for m in {m["id"]: m for m in [*users, *named]}.values():
+            send = asked.get((m["session_id"], m["client_id"]))
+            is_so = send is not None and send.text in (m["content"], "")
+            if m["id"] not in old and not (is_so and (m["role"] == "user") is bool(send.text)):
                 yield f"{m['client_id']}: {when}, but never sent so"
+
+
+def _asked_by_client_id(story: Story) -> dict[tuple[str, str], Send]:
+    sends = [*story.sends, *(answer.send for answer in story.repeats)]
+    return {(send.session_id, send.client_id): send for send in sends}
+
+
+def _placed(story: Story) -> Iterator[str]:
+    """A turn continues the last one; one that names a message stands beside that."""
+    asked = _asked_by_client_id(story)
+    for messages in (*story.found.values(), *story.stored.values()):
+        parents = {m["id"]: m["parent_id"] for m in messages}
+        for last, message in zip([None, *messages], messages, strict=False):
+            send = asked.get((message["session_id"], message["client_id"]))
+            if send is None:
+                continue
+            after = last["id"] if last else None
+            wanted = after if send.kind == "send" else parents.get(send.message_id, "nothing")
+            if message["parent_id"] != wanted:
+                yield f"{send.client_id}: stands behind {message['parent_id']}, not {wanted}"
+
+
+def _branch_shown(story: Story) -> Iterator[str]:
+    """The branch that is shown is that of the last turn that is stored."""
+    for session_id, messages in story.shown.items():
+        found = story.found[session_id]
+        if messages != (path_to(found[-1], found) if found else []):
+            yield f"session {session_id}: another branch is shown than that of the last turn"
 
 
 def _repeated(story: Story) -> Iterator[str]:
     """A send that is repeated is the same message, or the first one; what is new works."""
-    found = {(m["session_id"], m["client_id"]): m for m in all_of(story.found, "user")}
+    found = {(m["session_id"], m["client_id"]): m for m in all_of(story.found) if m["client_id"]}
     repeated = {answer.send for answer in story.repeats}
     for send in story.sends:
         if send not in repeated:
@@ -96,7 +131,7 @@ def _repeated(story: Story) -> Iterator[str]:
         first = found.get((send.session_id, send.client_id))
         if answer.body.get("duplicate", False) is not (first is not None):
             yield f"{name}: duplicate is {answer.body.get('duplicate')}, found was {first}"
-        elif first is not None and answer.body["user_message"] != first:
+        elif first not in (None, answer.body["user_message"], answer.body["ai_message"]):
             yield f"{name}: repeated, answered with another message"
         elif first is None and answer.body["ai_message"]["status"] != "complete":
             yield f"{name}: a turn after the restart ended {answer.body['ai_message']['status']}"
@@ -119,15 +154,27 @@ def _numbered(story: Story) -> Iterator[str]:
 
 
 def _ended_once(story: Story) -> Iterator[str]:
-    """Every user message has one answer, which has ended and follows it."""
+    """Every user message is followed by its answer; others have a client_id; all have ended."""
     for messages in (*story.found.values(), *story.stored.values()):
-        for user, answer in zip(messages[::2], [*messages[1::2], None], strict=False):
-            if user["role"] != "user" or answer is None or answer["role"] != "assistant":
-                yield f"{user['client_id']}: seq {user['seq']} is not followed by its answer"
-            elif answer["parent_id"] != user["id"] or answer["id"] != user["generation_id"]:
-                yield f"{user['client_id']}: followed by the answer to another message"
-            elif answer["status"] == "streaming":
-                yield f"{user['client_id']}: still streaming"
+        users = {m["id"]: m for m in messages if m["role"] == "user"}
+        for message, next_one in zip(messages, [*messages[1:], None], strict=False):
+            if message["role"] == "user":
+                name = message["client_id"]
+                if next_one is None or next_one["role"] != "assistant":
+                    yield f"{name}: seq {message['seq']} is not followed by its answer"
+                elif (message["generation_id"], message["id"]) != (
+                    next_one["id"],
+                    next_one["parent_id"],
+                ):
+                    yield f"{name}: followed by the answer to another message"
+                continue
+            user = users.get(message["parent_id"])
+            if user is None or user["seq"] >= message["seq"]:
+                yield f"{message['id']}: the answer to another message than to a user's"
+            elif message["client_id"] is None and message["id"] != user["generation_id"]:
+                yield f"{message['id']}: an answer to {user['client_id']} that nobody asked for"
+            elif message["status"] == "streaming":
+                yield f"{message['client_id'] or user['client_id']}: still streaming"
 
 
 def _ended_as_seen(story: Story) -> Iterator[str]:
@@ -154,33 +201,34 @@ def _prompts_by_text(story: Story) -> dict[str, list[Prompt]]:
 
 
 def _asked_once(story: Story) -> Iterator[str]:
-    """The model was asked at most once for each message, with all that was stored before it."""
+    """The model was asked at most once for each answer, with just what it continues."""
     asked = _prompts_by_text(story)
-    for text, prompts in asked.items():
-        if len(prompts) > 1:
-            yield f"{text!r}: the model was asked {len(prompts)} times"
     for messages in story.stored.values():
-        history = [m for m in messages if m["role"] == "user" or m["content"]]
-        prompt = [{"role": m["role"], "content": m["content"]} for m in history]
-        for place, message in enumerate(prompt):
+        answers = Counter(m["parent_id"] for m in messages if m["role"] == "assistant")
+        for message in messages:
             prompts = asked[message["content"]] if message["role"] == "user" else []
-            if prompts and prompts[0] != prompt[: place + 1]:
+            if len(prompts) > answers[message["id"]]:
+                yield f"{message['content']!r}: the model was asked {len(prompts)} times"
+            history = [m for m in path_to(message, messages) if m["role"] == "user" or m["content"]]
+            prompt = [{"role": m["role"], "content": m["content"]} for m in history]
+            if any(each != prompt for each in prompts):
                 yield f"{message['content']!r}: the model was not asked what is stored"
 
 
 def _replies(story: Story, messages: list[Message]) -> dict[str, str]:
     """Return the whole reply of the model for each generation that it was asked for."""
     asked = _prompts_by_text(story)
+    texts = {m["id"]: m["content"] for m in messages}
     return {
-        m["generation_id"]: reply_to(asked[m["content"]][0])
+        m["generation_id"]: reply_to(asked[text][0])
         for m in messages
-        if m["content"] in asked
+        if (text := texts.get(m["parent_id"])) in asked
     }
 
 
 def _as_the_model_said(story: Story) -> Iterator[str]:
     """A complete answer is the model's reply, any other one is a beginning of it."""
-    replies = _replies(story, all_of(story.stored, "user"))
+    replies = _replies(story, all_of(story.stored))
     for answer in all_of(story.stored, "assistant"):
         name, text, status = answer["generation_id"], answer["content"], answer["status"]
         reply = replies.get(name)
@@ -197,7 +245,7 @@ def _as_the_model_said(story: Story) -> Iterator[str]:
 
 def _shown(story: Story) -> Iterator[str]:
     """Text that was shown is the beginning of what the model said."""
-    replies = _replies(story, all_of(story.found, "user"))
+    replies = _replies(story, all_of(story.found))
     for each, generation_id, text in texts_shown(story.seen):
         if not replies.get(generation_id, "").startswith(text):
             yield f"{generation_id}: {each.by} was shown what the model has not said: {text[-40:]}"

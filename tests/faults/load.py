@@ -7,14 +7,15 @@ import contextlib
 import itertools
 import json
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 import httpx
 from process import Process
-from story import TERMINAL, Event, Seen, Send, is_end
+from story import TERMINAL, Event, Seen, Send, is_end, message_of
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
@@ -34,11 +35,15 @@ class History:
         self.late_by = 0.0
         self.is_over = False
         self.ends: Counter[str] = Counter()  # by session: how often somebody saw a generation end
+        self.known: dict[tuple[str, str], list[str]] = defaultdict(list)  # by session and role: ids
         self._changed = asyncio.Event()
 
     def note(self, by: str, session_id: str, event: Event) -> None:
         """Note an event that somebody got just now."""
         self.seen.append(Seen(at=time.monotonic(), by=by, session_id=session_id, event=event))
+        message = message_of(event)
+        if message is not None:
+            self.known[session_id, message["role"]].append(message["id"])
         self.ends[session_id] += is_end(event)
         self._wake()
 
@@ -79,7 +84,9 @@ class Clients:
     """For each session one client with a socket and one without; they send and send.
 
     `life` begins all that they say, `paces` are the words of a reply and the milliseconds between,
-    `faces` are the ways to send, `stops` is how often a generation is stopped by whom it is for.
+    `faces` are the ways to send, `stops` is how often a generation is stopped by whom it is for,
+    `again` how often something that was said before is regenerated or edited instead of a send,
+    if it is one of these `kinds`.
     """
 
     def __init__(
@@ -92,10 +99,13 @@ class Clients:
         paces: list[tuple[int, int]],
         faces: tuple[str, ...] = FACES,
         stops: float = 0.1,
+        again: float = 0.0,
+        kinds: tuple[str, ...] = ("regenerate", "edit"),
     ) -> None:
         self.history = History()
         self._server, self._sessions, self._life = server, sessions, life
         self._random, self._paces, self._stops = random, paces, stops
+        self._again, self._kinds = again, kinds
         self._has_sockets = "socket" in faces
         self._shapes = [face for face in faces if face != "socket"]
         self._numbers = itertools.count(1)
@@ -111,11 +121,18 @@ class Clients:
             await asyncio.gather(*works)
 
     def _new_send(self, session_id: str) -> Send:
-        """Return a message of a random length and pace that nobody has sent before."""
+        """Return a turn that nobody has asked for before; its answer has any length and pace."""
         name = f"{self._life}-{next(self._numbers)}"
         words, pace = self._random.choice(self._paces)
         text = f"{name} [words:{words}] [pace:{pace}]"
         send = Send(session_id=session_id, client_id=name, text=text)
+        if self._random.random() < self._again:
+            kind = self._random.choice(self._kinds)
+            role = "user" if kind == "edit" else "assistant"
+            if known := self.history.known[session_id, role]:
+                text = "" if kind == "regenerate" else text
+                message_id = self._random.choice(known)
+                send = replace(send, kind=kind, text=text, message_id=message_id)
         self.history.sends.append(send)
         return send
 
@@ -131,19 +148,22 @@ class Clients:
         """Send once more after each refusal; return at the end. Now and then stop what runs."""
         by, own, is_refused = f"socket of {send.session_id}", None, False
         stops = self._random.random() < self._stops
-        await tell(socket, "send_message", message=send.text, client_id=send.client_id)
+        await ask(socket, send)
         while True:
             event: Event = json.loads(await socket.recv())
             self.history.note(by, send.session_id, event)
             if event["type"] == "user_message":
                 if event["message"]["client_id"] == send.client_id:
                     own = event["message"]["generation_id"]
+            elif event["type"] == "ai_typing":
+                if event["ai_message"]["client_id"] == send.client_id:
+                    own = event["generation_id"]
             elif event["type"] == "ai_message_chunk" and stops:
                 stops = False
                 await tell(socket, "stop_generation")
             elif is_end(event) and is_refused:
                 is_refused = False
-                await tell(socket, "send_message", message=send.text, client_id=send.client_id)
+                await ask(socket, send)
             elif is_end(event) and event["generation_id"] == own:
                 return
             elif event["type"] == "error" and event.get("client_id") == send.client_id:
@@ -164,11 +184,10 @@ class Clients:
 
     async def _send(self, http: httpx.AsyncClient, send: Send, face: str) -> bool:
         """Send in one shape and note the answer; return whether the message is stored."""
-        path = f"{API}/sessions/{send.session_id}/send_message/"
-        body = {"message": send.text, "client_id": send.client_id}
+        method, path, body = request_of(send)
         by = f"{face} {next(self._numbers)}"
         with contextlib.suppress(*GONE):
-            async with http.stream("POST", path, json=body, headers=HEADERS.get(face)) as response:
+            async with http.stream(method, path, json=body, headers=HEADERS.get(face)) as response:
                 if response.headers["content-type"] == "text/event-stream":
                     async for event in events(response):
                         self.history.note(by, send.session_id, event)
@@ -177,6 +196,25 @@ class Clients:
                     self.history.note_answer(by, send.session_id, answer)
                 return response.status_code != 409
         return False
+
+
+def request_of(send: Send) -> tuple[str, str, dict[str, Any]]:
+    """Return the method, the path and the body that REST is asked with."""
+    session, body = f"{API}/sessions/{send.session_id}", {"client_id": send.client_id}
+    if send.kind == "regenerate":
+        return "POST", f"{session}/regenerate/", body | {"message_id": send.message_id}
+    if send.kind == "edit":
+        return "PATCH", f"{session}/messages/{send.message_id}/", body | {"content": send.text}
+    return "POST", f"{session}/send_message/", body | {"message": send.text}
+
+
+async def ask(socket: ClientConnection, send: Send) -> None:
+    """Ask for a turn over a socket."""
+    kind = {"send": "send_message", "edit": "edit_message"}.get(send.kind, send.kind)
+    fields = {"client_id": send.client_id}
+    fields |= {"message": send.text} if send.text else {}
+    fields |= {"message_id": send.message_id} if send.message_id else {}
+    await tell(socket, kind, **fields)
 
 
 async def events(response: httpx.Response) -> AsyncIterator[Event]:

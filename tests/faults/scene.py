@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from load import API, History, open_http, open_socket, tell
+from load import API, History, open_http, open_socket, request_of, tell
 from process import Process, serving
 from story import Answer, CaughtUp, Message, Send, Story, message_of
 
@@ -72,19 +72,22 @@ class Scene:
             before=self.stored,
         )
         async with open_http(server) as http:
-            story.found = await self._messages(http)
+            story.found = await self._messages(http, "branch=all&")
+            story.shown = await self._messages(http)
             await asyncio.gather(*(self._repeat(server, http, s, story) for s in self.sessions))
-            story.stored = self.stored = await self._messages(http)
+            story.stored = self.stored = await self._messages(http, "branch=all&")
             for session_id in self.sessions:
                 story.sessions[session_id] = await get(http, f"{API}/sessions/{session_id}/")
         prompts = [call.body["messages"] for call in self._llm.calls]
         story.prompts = [p for p in prompts if p[-1]["content"].startswith(f"{self.name}-")]
         return story
 
-    async def _messages(self, http: httpx.AsyncClient) -> dict[str, list[Message]]:
+    async def _messages(
+        self, http: httpx.AsyncClient, branch: str = ""
+    ) -> dict[str, list[Message]]:
         found: dict[str, list[Message]] = {}
         for session_id in self.sessions:
-            path: str | None = f"{API}/sessions/{session_id}/messages/?branch=all&after=0&limit=200"
+            path: str | None = f"{API}/sessions/{session_id}/messages/?{branch}after=0&limit=200"
             found[session_id] = []
             while path is not None:
                 page = await get(http, path)
@@ -101,8 +104,8 @@ class Scene:
         sends = [send for send in story.sends if send.session_id == session_id]
         sends.append(Send(session_id=session_id, client_id=new, text=f"{new} [words:5]"))
         for send in sends:
-            body = {"message": send.text, "client_id": send.client_id}
-            response = await http.post(f"{API}/sessions/{session_id}/send_message/", json=body)
+            method, path, body = request_of(send)
+            response = await http.request(method, path, json=body)
             answer = Answer(send=send, status=response.status_code, body=response.json())
             story.repeats.append(answer)
 

@@ -14,11 +14,16 @@ TERMINAL = ("ai_message_complete", "error")
 
 @dataclass(frozen=True, kw_only=True)
 class Send:
-    """A message that a client tried to send, once or more often; no two have the same text."""
+    """A turn that a client tried to ask for, once or more often; no two have the same text.
+
+    A regeneration has none. It and an edit name a message.
+    """
 
     session_id: str
     client_id: str
-    text: str
+    text: str = ""
+    kind: str = "send"
+    message_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +64,7 @@ class Story:
     late_by: float = 0.0  # how long the machine has kept somebody waiting who wanted to run
     before: dict[str, list[Message]] = field(default_factory=dict)  # as this life began
     found: dict[str, list[Message]] = field(default_factory=dict)  # after the restart, untouched
+    shown: dict[str, list[Message]] = field(default_factory=dict)  # likewise, the branch shown
     caught_up: list[CaughtUp] = field(default_factory=list)
     repeats: list[Answer] = field(default_factory=list)  # every send once more, then new ones
     stored: dict[str, list[Message]] = field(default_factory=dict)  # after the repeats
@@ -69,6 +75,14 @@ class Story:
 def all_of(messages: dict[str, list[Message]], role: str = "") -> list[Message]:
     """Return the messages of all sessions, or those of one role."""
     return [m for found in messages.values() for m in found if role in ("", m["role"])]
+
+
+def path_to(message: Message, messages: list[Message]) -> list[Message]:
+    """Return a message of a session behind all that it continues, the oldest first."""
+    by_id, path = {m["id"]: m for m in messages}, [message]
+    while path[-1]["parent_id"] in by_id:
+        path.append(by_id[path[-1]["parent_id"]])
+    return path[::-1]
 
 
 def is_end(event: Event) -> bool:

@@ -77,6 +77,36 @@ async def test_death_in_a_later_turn(tmp_path: Path, new_store: NewStore, window
     assert [message["status"] for message in found] == ["complete"] * 4 + WINDOWS[window]
 
 
+BESIDE = {"regenerate": "socket", "edit": "sse"}  # kinds of turns, and the faces they are tried on
+
+
+@pytest.mark.gen_test(timeout=100)
+@pytest.mark.parametrize(
+    ("kind", "window"),
+    [("sqlite", "after_messages"), *(("mongo", w) for w in ("after_slot", "before_free"))],
+)
+async def test_death_in_a_turn_beside_another(
+    tmp_path: Path, new_store: NewStore, window: str
+) -> None:
+    """A turn beside another of which nothing is stored leaves the old branch shown, else its own.
+
+    That the branch shown is that of the last turn is what the judge knows of every story.
+    """
+    async with LlmServer() as llm, asyncio.TaskGroup() as group:
+        for turn, face in BESIDE.items():
+            scene = Scene(tmp_path / turn, llm, f"beside-{turn}", store=new_store())
+            group.create_task(try_a_turn(scene, window, face, turn))
+
+
+async def try_a_turn(scene: Scene, window: str, face: str, turn: str) -> None:
+    """Die in a window of a turn of this kind, which is the second one."""
+    story = await die_and_settle(scene, f"{window}:2", face, turn)
+    (found,) = story.found.values()
+    new = WINDOWS[window] if turn == "edit" else WINDOWS[window][1:]
+    assert [message["status"] for message in found] == ["complete", "complete", *new]
+    assert [send.kind for send in story.sends] == ["send", turn]
+
+
 @pytest.mark.gen_test(timeout=100)
 @pytest.mark.parametrize("window", ["after_messages", "after_checkpoint"])
 async def test_death_while_mending(tmp_path: Path, new_store: NewStore, window: str) -> None:
@@ -118,23 +148,26 @@ def failing(window: str) -> dict[str, str]:
     return {"CHATD_TEST_BUILD": "1", "CHATD_FAILPOINT": window}
 
 
-async def die_and_settle(scene: Scene, window: str, face: str = "socket") -> Story:
+async def die_and_settle(scene: Scene, window: str, face: str = "socket", turn: str = "") -> Story:
     """Die in a window, start again, and judge."""
-    history, killed_at = await die(scene, window, face)
+    history, killed_at = await die(scene, window, face, turn)
     async with scene.live() as server:
         story = await scene.settle(server, history, killed_at)
     assert judge(story) == []
     return story
 
 
-async def die(scene: Scene, window: str, face: str = "socket") -> tuple[History, float]:
-    """Send over one face until the server dies."""
+async def die(
+    scene: Scene, window: str, face: str = "socket", turn: str = ""
+) -> tuple[History, float]:
+    """Send over one face until the server dies; from the second turn on ask for this kind."""
     async with scene.live(**failing(window)) as server:
         await scene.begin_sessions(server, 1)
         paces = [LONG if window == "after_checkpoint" else SHORT]
         clients = Clients(
             *(server, scene.sessions, scene.life),
             **{"random": Random(0), "paces": paces, "faces": (face,), "stops": 0},
+            **{"again": 1, "kinds": (turn,)} if turn else {},
         )
         work = asyncio.create_task(clients.run())
         assert await server.ended() == -signal.SIGKILL

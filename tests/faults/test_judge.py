@@ -15,6 +15,8 @@ from scripts.llm import reply_to, tokens
 FIRST = Send(session_id="s", client_id="c1", text="first")
 SECOND = Send(session_id="s", client_id="c2", text="second")
 NEW = Send(session_id="s", client_id="c3", text="new")
+AGAIN = Send(session_id="s", client_id="c4", kind="regenerate", message_id="g-c1")
+EDIT = Send(session_id="s", client_id="c5", kind="edit", message_id="u-c1", text="edited")
 
 
 def good() -> Story:
@@ -23,9 +25,9 @@ def good() -> Story:
     told = turn(FIRST, 1, whole, "complete")
     prompt = [*as_prompt(told), {"role": "user", "content": "second"}]
     pieces = tokens(reply_to(prompt))
-    cut = turn(SECOND, 3, "".join(pieces[:4]), "interrupted")
+    cut = turn(SECOND, 3, "".join(pieces[:4]), "interrupted", "g-c1")
     last_prompt = [*as_prompt([*told, *cut]), {"role": "user", "content": "new"}]
-    new = turn(NEW, 5, reply_to(last_prompt), "complete")
+    new = turn(NEW, 5, reply_to(last_prompt), "complete", "g-c2")
     story = Story(
         sends=[FIRST, SECOND],
         seen=[
@@ -39,8 +41,12 @@ def good() -> Story:
         killed_at=3.6,
         before={"s": []},
         found={"s": [*told, *cut]},
+        shown={"s": [*told, *cut]},
         caught_up=[CaughtUp(session_id="s", since=3, events=[ended(cut[1])])],
-        repeats=[again(FIRST, told), again(SECOND, cut), again(NEW, new, is_first=True)],
+        repeats=[
+            *(again_for(FIRST, told), again_for(SECOND, cut)),
+            again_for(NEW, new, is_first=True),
+        ],
         stored={"s": [*told, *cut, *new]},
         sessions={"s": {"message_count": 6, "head_id": "g-c3"}},
         prompts=[as_prompt(told)[:1], prompt, last_prompt],
@@ -49,12 +55,39 @@ def good() -> Story:
     return Story(**{name: copy.deepcopy(value) for name, value in vars(story).items()})
 
 
-def turn(send: Send, seq: int, text: str, status: str) -> list[Message]:
+def tree() -> Story:
+    """A story without a fault in which an answer is given anew, and its question edited."""
+    first, edited = [{"role": "user", "content": send.text} for send in (FIRST, EDIT)]
+    told = turn(FIRST, 1, reply_to([first]), "complete")
+    again = told[1] | {"seq": 3, "revision": 3, "id": "g-c4", "generation_id": "g-c4"}
+    again["client_id"] = "c4"
+    beside = turn(EDIT, 4, reply_to([edited]), "complete")
+    last_prompt = [*as_prompt(beside), {"role": "user", "content": "new"}]
+    new = turn(NEW, 6, reply_to(last_prompt), "complete", "g-c5")
+    found = [*told, again, *beside]
+    story = Story(
+        sends=[FIRST, AGAIN, EDIT],
+        seen=[seen(1.0, type="ai_typing", ai_message=again | {"content": ""})],
+        before={"s": []},
+        found={"s": found},
+        shown={"s": beside},
+        repeats=[
+            *(again_for(FIRST, told), again_for(AGAIN, [told[0], again])),
+            *(again_for(EDIT, beside), again_for(NEW, new, is_first=True)),
+        ],
+        stored={"s": [*found, *new]},
+        sessions={"s": {"message_count": 7, "head_id": "g-c3"}},
+        prompts=[[first], [first], [edited], last_prompt],
+    )
+    return Story(**{name: copy.deepcopy(value) for name, value in vars(story).items()})
+
+
+def turn(send: Send, seq: int, text: str, status: str, parent: str | None = None) -> list[Message]:
     """The two messages of a turn."""
     generation_id = f"g-{send.client_id}"
     user = {"id": f"u-{send.client_id}", "role": "user", "content": send.text, "seq": seq,
             "revision": seq, "client_id": send.client_id, "generation_id": generation_id,
-            "session_id": send.session_id, "status": "complete", "parent_id": None}  # fmt: skip
+            "session_id": send.session_id, "status": "complete", "parent_id": parent}  # fmt: skip
     error = {"code": "generation_interrupted"} if status == "interrupted" else None
     changes = {"id": generation_id, "role": "assistant", "content": text, "seq": seq + 1,
                "revision": seq + 1, "client_id": None, "status": status,
@@ -84,7 +117,7 @@ def ended(message: Message) -> dict[str, Any]:
     return {"type": "error", "generation_id": message["generation_id"], "ai_message": message}
 
 
-def again(send: Send, stored: list[Message], *, is_first: bool = False) -> Answer:
+def again_for(send: Send, stored: list[Message], *, is_first: bool = False) -> Answer:
     """What a send is answered with after the restart."""
     body = {"user_message": stored[0], "ai_message": stored[1]}
     return Answer(send=send, status=200, body=body if is_first else body | {"duplicate": True})
@@ -153,6 +186,9 @@ BAD: dict[str, tuple[Callable[[Story], None], str]] = {
     "a seq is given twice": (change("stored", 4, seq=4), "seqs are [1, 2, 3, 4, 4, 6]"),
     "a seq is left out": (change("stored", 5, seq=7), "seqs are [1, 2, 3, 4, 5, 7]"),
     "a revision is given twice": (everywhere(3, revision=3), "revisions are [1, 2, 3, 3]"),
+    "another branch is shown": (
+        lambda story: story.shown["s"].pop(), "s: another branch is shown than that of the last"),
+    "it continues another message": (everywhere(2, parent_id="u-c1"), "stands behind u-c1, not"),
     "revisions descend": (everywhere(2, revision=0), "revisions of user messages do not ascend"),
     "an answer still streams": (everywhere(3, status="streaming"), "c2: still streaming"),
     "an answer is missing": (
@@ -186,9 +222,39 @@ BAD: dict[str, tuple[Callable[[Story], None], str]] = {
 }  # fmt: skip
 
 
-def test_a_good_story() -> None:
+BAD_TREES: dict[str, tuple[Callable[[Story], None], str]] = {
+    "an answer is not the one that was begun": (
+        everywhere(2, parent_id="u-c5"), "g-c4: begun before a socket, but not found"),
+    "an answer stands elsewhere": (everywhere(2, parent_id="u-c5"), "c4: stands behind u-c5"),
+    "an answer is nobody's": (everywhere(2, client_id=None), "to c1 that nobody asked for"),
+    "an answer is given anew twice": (everywhere(1, client_id="c4"), "c4: found 2 times"),
+    "an answer answers an answer": (everywhere(2, parent_id="g-c1"), "than to a user's"),
+    "an edit stands elsewhere": (everywhere(3, parent_id="g-c4"), "c5: stands behind g-c4"),
+    "an edit is sent as a message": (everywhere(3, client_id="c3"), "c3: found, but never sent"),
+    "the old branch is shown": (
+        lambda story: story.shown.update(s=story.found["s"][:2]), "another branch is shown"),
+    "the model is told of a sibling": (
+        lambda story: story.prompts[2].insert(0, story.prompts[0][0]), "'edited': the model was"),
+    "the model is asked thrice": (
+        lambda story: story.prompts.append(story.prompts[0]), "the model was asked 3 times"),
+    "a repetition is another answer": (
+        answer(1, ai_message={"id": "a"}), "c4: repeated, answered with another message"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("story", [good, tree])
+def test_a_good_story(story: Callable[[], Story]) -> None:
     """A story in which all promises were kept has nothing wrong."""
-    assert judge(good()) == []
+    assert judge(story()) == []
+
+
+@pytest.mark.parametrize("fault", BAD_TREES)
+def test_a_bad_tree(fault: str) -> None:
+    """What is wrong with branches is found, and named."""
+    spoil, complaint = BAD_TREES[fault]
+    story = tree()
+    spoil(story)
+    assert complaint in "\n".join(judge(story))
 
 
 @pytest.mark.parametrize("fault", BAD)

@@ -68,7 +68,7 @@ async def work_and_die(scene: Scene, server: Process, random: Random) -> tuple[H
     events = random.randint(1, 60) if kind == "events" else 2**31
     seconds = {"events": 1.0, "soon": random.uniform(0, 0.6), "late": random.uniform(1.2, 2)}[kind]
     paces = SLOW if kind == "late" else QUICK
-    clients = Clients(server, scene.sessions, scene.life, random=random, paces=paces)
+    clients = Clients(server, scene.sessions, scene.life, random=random, paces=paces, again=0.3)
     work = asyncio.create_task(clients.run())
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
