@@ -17,7 +17,7 @@ from .asks import Ask, Exchange, InvalidAsk
 from .calls import Call, CallLog, End
 from .connections import Connection, Request, Response
 from .faults import error
-from .kinds import KINDS
+from .kinds import KINDS, MODELS
 from .modes import CORRECT, MODES, find_mode
 
 SSE = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
@@ -45,7 +45,7 @@ class LlmServer:
         self.host, self.port = host, port
         self.pace = pace
         self.key = key
-        self.models = list(models)
+        self.models = [*models, *(name for name in MODELS if kind and name not in models)]
         self.documents = KINDS[kind]() if kind else {}
         self._log = CallLog(log_file)
         self._connections: set[Connection] = set()

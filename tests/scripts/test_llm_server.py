@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from scripts.llm import HUGE, MODES, REASONING, SECRET, LlmServer, reply_to, tokens
+from scripts.llm import HUGE, KINDS, MODES, REASONING, SECRET, LlmServer, reply_to, tokens
 
 COMMAND = Path(__file__).parents[2] / "scripts" / "llm_server.py"
 COMPLETIONS = "/v1/chat/completions"
@@ -730,3 +730,34 @@ async def test_command_on_a_taken_port():
 
     assert process.returncode == 1
     assert printed.decode().startswith(f"cannot listen on 127.0.0.1:{server.port}: ")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_kind_of_server(kind):
+    """Like each kind it lists models that can be used, and answers at the paths of that kind."""
+    async with serving(kind=kind) as (server, client):
+        listed = (await client.get("/v1/models")).json()["data"]
+        model = listed[0]["id"]
+        received = await body_of(client, ask(model=model))
+        own = [name.split()[1] for name in server.documents if name.startswith("GET /")]
+        statuses = {path: (await client.get(path)).status_code for path in own}
+        assert (await client.get("/api/nothing")).status_code == 404
+        assert (await client.post("/api/show", json={"model": "nothing"})).status_code == 404
+
+    assert deltas(received) == tokens(reply_to(user("hello")))
+    assert set(statuses.values()) == {200}
+    assert "/api/nothing" in [call.path for call in server.questions]
+
+
+async def test_the_command_is_like_a_kind():
+    """--like gives the command's server the native API of a kind."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, COMMAND, "--port=0", "--like=ollama", stdout=asyncio.subprocess.PIPE
+    )
+    url = (await process.stdout.readline()).decode().split()[-1]
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        tags = (await client.get("/api/tags")).json()
+    process.terminate()
+    await process.communicate()
+
+    assert "qwen3:8b" in [model["name"] for model in tags["models"]]
