@@ -27,6 +27,14 @@ def parse(raw: bytes | str, *, depth: int = DEPTH) -> Any:
     return value
 
 
+def check(value: Any, *, depth: int = DEPTH) -> None:
+    """Raise BadRequest for what `parse` refuses, in a value that something else has decoded."""
+    try:
+        _check(value, depth)
+    except (ValueError, RecursionError) as exc:
+        raise BadRequest(f"The JSON cannot be accepted: {exc}.") from exc
+
+
 class _Refused(ValueError):
     """JSON that is well-formed but not accepted."""
 
@@ -56,7 +64,7 @@ def _check(value: Any, depth: int) -> None:
         for item in value.values() if isinstance(value, dict) else value:
             _check(item, depth - 1)
     elif isinstance(value, float):
-        if math.isinf(value):
+        if not math.isfinite(value):
             raise _Refused("a number is too large")
     elif isinstance(value, int) and abs(value) > LARGEST_INTEGER:
         raise _Refused("an integer is beyond 2^53")

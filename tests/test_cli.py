@@ -38,6 +38,8 @@ COMMANDS = [
     ("store",),
     ("store", "copy"),
     ("completion",),
+    ("export",),
+    ("import",),
 ]
 
 

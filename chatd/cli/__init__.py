@@ -24,6 +24,8 @@ COMMANDS = {
     "backup": "backup",
     "store": "store",
     "completion": "completion",
+    "export": "export",
+    "import": "import_",
 }
 
 EXIT_CODES = (

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from commands import Commands
 from filled import a_conversation, fill, held
 from stored import ALICE, a_turn, add, begin
 from test_cli import Shell
@@ -38,13 +39,13 @@ def silent(what: str, done: int, total: int | None) -> None:
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    """A shell over an empty directory."""
-    return Shell(tmp_path)
+def shell(tmp_path: Path) -> Commands:
+    """Commands over an empty directory."""
+    return Commands(tmp_path)
 
 
 @pytest.fixture
-def source(shell: Shell) -> str:
+def source(shell: Commands) -> str:
     """The URL of a SQLite store with one of everything."""
 
     async def prepare(url: str) -> None:
@@ -57,7 +58,7 @@ def source(shell: Shell) -> str:
     return url
 
 
-async def test_copies_to_mongodb_and_back(source: str, shell: Shell, mongo_url: str) -> None:
+async def test_copies_to_mongodb_and_back(source: str, shell: Commands, mongo_url: str) -> None:
     """What comes back is what went; both targets have new epochs; a table shows the totals."""
     back = f"sqlite:///{shell.data}/back/chatd.db"
     tables = [shell.says("store", "copy", source, "env:TO", TO=mongo_url)]
@@ -76,7 +77,7 @@ async def test_copies_to_mongodb_and_back(source: str, shell: Shell, mongo_url: 
 
 @pytest.mark.parametrize("kind", ["sqlite", "mongo"])
 async def test_a_killed_copy_goes_on(
-    source: str, shell: Shell, kind: str, request: pytest.FixtureRequest
+    source: str, shell: Commands, kind: str, request: pytest.FixtureRequest
 ) -> None:
     """A copy that died is not served; called again, it goes on, and nothing is there twice."""
     async with opened(source) as store:
@@ -86,7 +87,9 @@ async def test_a_killed_copy_goes_on(
         target = request.getfixturevalue("mongo_url")
     dying = {"CHATD_TEST_BUILD": "1", "CHATD_FAILPOINT": "copy_page:7"}
 
-    result = shell.run("store", "copy", source, target, **dying)
+    process = Shell(shell.data.parent)
+
+    result = process.run("store", "copy", source, target, **dying)
 
     assert result.returncode == -9
     async with opened(target) as store:
@@ -96,7 +99,7 @@ async def test_a_killed_copy_goes_on(
         assert mark.after
         assert 0 < (await add_up(store, "messages", silent)).records < 2200
     sentence = "Error: The store is an unfinished copy: call the same chatd store copy again"
-    assert sentence in shell.fails("serve", "--port", "0", CHATD_STORE=target)
+    assert sentence in process.fails("serve", "--port", "0", CHATD_STORE=target)
 
     shell.says("store", "copy", source, target)
 
@@ -105,7 +108,7 @@ async def test_a_killed_copy_goes_on(
         assert await two.get_copy_mark() is None
 
 
-async def test_what_cannot_be_copied(source: str, shell: Shell, tmp_path: Path) -> None:
+async def test_what_cannot_be_copied(source: str, shell: Commands, tmp_path: Path) -> None:
     """Every refusal is a sentence that says what to do, and changes nothing."""
     empty, other = f"sqlite:///{tmp_path}/e/e.db", f"sqlite:///{tmp_path}/o/o.db"
     for url in (empty, other):
@@ -127,7 +130,7 @@ async def test_what_cannot_be_copied(source: str, shell: Shell, tmp_path: Path) 
     assert "FROM is an unfinished copy itself" in shell.fails("store", "copy", other, empty)
 
 
-async def test_a_server_must_not_run(source: str, shell: Shell, tmp_path: Path) -> None:
+async def test_a_server_must_not_run(source: str, shell: Commands, tmp_path: Path) -> None:
     """A store whose data directory a server has is not copied, nor one with a living lease."""
     empty = f"sqlite:///{tmp_path}/e/e.db"
     with (shell.data / "node").open("w") as node:
