@@ -16,7 +16,7 @@ PLUGINS = ROOT / "plugins"
 # From the bottom up, and in a row from left to right: a module imports only what stands before it.
 # A package such as stores/ counts as one.
 LAYERS = """
-    errors types deadline failpoints secrets places tracing loglines metrics traces
+    errors types deadline failpoints secrets places tracing loglines metrics traces words
     events announcements log
     provider preset store hookspecs
     strict_json fields options schemas

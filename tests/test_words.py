@@ -1,0 +1,47 @@
+"""The words of a text, as searches and their indexes know them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatd.words import LONGEST, phrases, searchable, words
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        ("... *", ""),
+        ("Tea & Coffee", " tea coffee "),
+        ("Éclair, cafe\u0301", " eclair cafe "),
+        ("Straße İstanbul ﬁne", " strasse istanbul fine "),
+        ("ＦＵＬＬ ⑴", " full 1 "),
+        ("foo_bar 3.14", " foo bar 3 14 "),
+        ("東京 tower", " 東 京 tower "),
+        ("がんばる", " が ん ば る "),
+        ("й ё", " и е "),
+        ("👍🏽ok", " 👍 🏽 ok "),
+        ("x" * 500, f" {'x' * LONGEST} "),
+    ],
+)
+def test_searchable(text: str, expected: str) -> None:
+    """A text becomes its folded words between spaces."""
+    assert searchable(text) == expected
+
+
+def test_phrases() -> None:
+    """A query is cut at its spaces; each piece asks for its words to stand together, once."""
+    query = 'tea  e-mail 東京 tea "NEAR" * -x'
+    assert phrases(query) == [("tea",), ("e", "mail"), ("東", "京"), ("near",), ("x",)]
+
+
+@given(st.text())
+def test_every_text_finds_itself(text: str) -> None:
+    """Whatever a text holds, a query of it asks for words that it has, and nothing else."""
+    indexed = searchable(text)
+    assert all(f" {' '.join(phrase)} " in indexed for phrase in phrases(text))
+    assert indexed.split() == [word.text for word in words(text)]
+    assert not set('"*\\') & set(indexed)
+    assert all(text[word.start : word.end] for word in words(text))
