@@ -30,6 +30,7 @@ from chatd.sessions import Sessions
 from chatd.store import Store
 from chatd.stores import open_store
 from chatd.stores.metered import metered, traced
+from chatd.stores.progress import MigrationLog
 from chatd.traces import Traces, new_traces
 from chatd.turns import Turns
 from chatd.types import Request, User
@@ -84,6 +85,7 @@ class App:
                 "nobody can sign in: no plugin authenticates; add auth_token to [plugins] enabled"
             )
         self.store = open_store(config.store.url)
+        await self.store.migrate(MigrationLog())
         await self.store.open()
         stack.push_async_callback(self.store.aclose)
         if await self.store.get_copy_mark() is not None:
@@ -91,6 +93,7 @@ class App:
                 "The store is an unfinished copy: call the same chatd store copy again, which goes"
                 " on with it."
             )
+        await self.store.tend()
         self.traces = new_traces(os.environ, __version__)
         if self.traces is not None:
             stack.push_async_callback(self.traces.aclose)

@@ -22,6 +22,7 @@ COMMANDS = {
     "plugins": "plugins",
     "config": "config",
     "backup": "backup",
+    "migrate": "migrate",
     "store": "store",
     "completion": "completion",
     "export": "export",

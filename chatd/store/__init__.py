@@ -25,18 +25,30 @@ from chatd.store.generations import GenerationStore
 from chatd.store.messages import MessageStore
 from chatd.store.sessions import SessionStore
 from chatd.store.transfer import TransferStore
+from chatd.store.upkeep import UpkeepStore
 
 __all__ = ["Store"]
 
 
-class Store(AccountStore, SessionStore, MessageStore, GenerationStore, CatalogStore, TransferStore):
+class Store(
+    AccountStore,
+    SessionStore,
+    MessageStore,
+    GenerationStore,
+    CatalogStore,
+    TransferStore,
+    UpkeepStore,
+):
     """Where chatd keeps everything. `epoch` names the data; a restored backup has a new one."""
 
     epoch: str
 
     @abc.abstractmethod
     async def open(self) -> None:
-        """Connect, and bring the schema up if the store is new."""
+        """Connect, and make a store that is new.
+
+        Raises StoreUnavailable, and ConfigError also for a store that must be migrated first.
+        """
 
     @abc.abstractmethod
     async def aclose(self) -> None:

@@ -5,7 +5,23 @@ from __future__ import annotations
 import abc
 
 from chatd.provider import PromptMessage
-from chatd.types import Message, MessagePage, Turn
+from chatd.types import Message, MessagePage, Turn, Value
+
+
+class Found(Value, frozen=True, kw_only=True):
+    """A message that a search has found, the title of its session, and how well it fits."""
+
+    message: Message
+    title: str
+    rank: float
+
+
+class FoundPage(Value, frozen=True, kw_only=True):
+    """A page of what a search has found; `next` and `previous` are cursors."""
+
+    results: list[Found]
+    next: str | None = None
+    previous: str | None = None
 
 
 class MessageStore(abc.ABC):
@@ -46,3 +62,21 @@ class MessageStore(abc.ABC):
     @abc.abstractmethod
     async def find_turn(self, user_id: str, session_id: str, client_id: str) -> Turn | None:
         """Return the turn stored with this client_id, if any. Raises NotFound for the session."""
+
+    @abc.abstractmethod
+    async def search(
+        self,
+        user_id: str,
+        query: str,
+        *,
+        is_active: bool | None = True,
+        limit: int = 50,
+        cursor: str = "",
+    ) -> FoundPage:
+        """Return the user's ended messages in which all of a query occurs, the best match first.
+
+        All that had ended at the call, of all branches. What occurs is what `chatd.words` says of
+        the query; a query without words finds nothing. `is_active` is of the session, None means
+        all. A higher rank is a better match, and means nothing else. Raises BadRequest for a cursor
+        that this method did not return.
+        """

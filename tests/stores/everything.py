@@ -38,9 +38,21 @@ async def use_everything(store: Store) -> None:
     page = await store.list_sessions(ALICE.id, is_active=None, cursor=cursor)
     assert page.previous is not None
     await store.list_sessions(ALICE.id, is_active=None, cursor=page.previous)
+    await use_search(store)
     await store.get_stats(ALICE.id)
     await store.update_session(ALICE.id, session.id, {"title": "x"})
     await store.purge_session(ALICE.id, session.id)
+
+
+async def use_search(store: Store) -> None:
+    """Search for one page and the next, and back."""
+    await store.tend()
+    for is_active in (True, None):
+        page = await store.search(ALICE.id, "question", is_active=is_active, limit=2)
+    assert page.next is not None
+    page = await store.search(ALICE.id, "question", is_active=None, cursor=page.next)
+    assert page.previous is not None
+    await store.search(ALICE.id, "question", is_active=None, cursor=page.previous)
 
 
 async def use_generation(store: Store) -> None:

@@ -133,6 +133,7 @@ async def test_a_purge_that_was_cut_off_is_finished(mongo_url: str, mongodb: str
         await a_turn(store, other)
         await store.database.sessions.update_one({"_id": session.id}, {"$set": {"user_id": ""}})
     async with opened(mongo_url) as store:
+        await store.tend()
         left = await store.database.messages.distinct("session_id")
         assert left == [other.id]
         assert [s.id for s in (await store.list_sessions(ALICE.id)).results] == [other.id]
@@ -216,7 +217,8 @@ async def test_a_database_of_something_else_is_left_alone(mongo_url: str, mongod
         assert client[name].messages.count_documents({}) == 1
         client.drop_database(name)
         async with opened(mongo_url):
-            client[name].meta.update_one({"_id": "chatd"}, {"$set": {"schema_version": 999}})
+            newer = {"schema_version": 999, "compatible_from": 999}
+            client[name].meta.update_one({"_id": "chatd"}, {"$set": newer})
         with pytest.raises(ConfigError, match="999"):
             await open_store(mongo_url).open()
 

@@ -246,8 +246,7 @@ async def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
     await store.open()
     await store.database.write(
         lambda connection: (
-            connection.execute("UPDATE meta SET value = '999' WHERE name = 'schema_version'")
-            and None
+            connection.execute("UPDATE meta SET value = '999' WHERE name <> 'epoch'") and None
         )
     )
     await store.aclose()

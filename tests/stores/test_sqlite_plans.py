@@ -16,15 +16,18 @@ from chatd.stores.sqlite.database import READERS
 from chatd.stores.sqlite.store import SqliteStore
 
 # What may be read from end to end: the lists of all accounts and models, the index that has the
-# public presets alone, the rows of a page that become one, and the numbers in one row.
+# public presets alone, the rows of a page that become one, and the numbers in one row; for searches
+# what an index of words tells of a query, and the few rows that it is behind.
 ALLOWED = re.compile(
     r"SCAN users USING INDEX sqlite_autoindex_users_2"
     r"|SCAN presets USING INDEX presets_public"
     r"|SCAN models( USING INDEX models_by_provider)?"
     r"|SCAN (\(subquery-\d+\)|model VIRTUAL TABLE INDEX 1:)"
+    r"|SCAN (search VIRTUAL TABLE INDEX 0:=?M2|(main\.)?search_\w+|CONSTANT ROW)"
 )
 SORTED = re.compile(
     r"FROM tokens JOIN users .* ORDER BY|GROUP BY model.key|IN \('.*'\) AND session = \d+ ORDER BY"
+    r"|FROM search WHERE .* ORDER BY rank"
 )
 
 

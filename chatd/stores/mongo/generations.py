@@ -18,6 +18,7 @@ from chatd.errors import Conflict, GenerationInterrupted
 from chatd.stores.mongo.database import Database, Taken
 from chatd.stores.mongo.documents import MESSAGE, message_of, to_json
 from chatd.stores.mongo.driver import Document, broken_index
+from chatd.stores.mongo.search import words_of
 from chatd.types import Checkpoint, Message
 
 
@@ -69,13 +70,13 @@ def message_document(user_id: str, branch: int, message: Message) -> Document:
 
 def _ended(message: Message) -> Document:
     """Return the fields that change with the end of a message."""
-    fields = {
+    fields: Document = {
         "revision": message.revision,
         "status": message.status,
         "document": to_json(message),
     }
     if message.status != "streaming":
-        fields["search_text"] = message.content  # what a text index looks through
+        fields |= words_of(message.content)
     return fields
 
 

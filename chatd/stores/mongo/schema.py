@@ -14,18 +14,19 @@ key; that index must exist before the collection is sharded. The rest is small a
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 
 from pymongo import ASCENDING, IndexModel
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from chatd.errors import ConfigError
+from chatd.stores.mongo import search
+from chatd.stores.mongo.database import Database
+from chatd.stores.mongo.driver import Document
+from chatd.stores.versions import Migration, lacking, refuse_old
 
-if TYPE_CHECKING:
-    from chatd.stores.mongo.database import Database
-    from chatd.stores.mongo.driver import Document
+Batch = Callable[[Database], Awaitable[tuple[int, int]]]
 
-VERSION = 1
 META = "chatd"  # the _id of what the store knows of itself
 TOUCHED = "touched"
 SEALED_FOR = 30 * 86400  # seconds
@@ -41,6 +42,8 @@ def _index(
     return IndexModel([(field, ASCENDING) for field in fields], name=name, unique=unique, **options)
 
 
+BY_KIND = _index("by_kind", "kind", "created_at", "_id")
+
 INDEXES = {
     "users": [
         # Found and listed by name.
@@ -50,7 +53,7 @@ INDEXES = {
         # How the command line revokes one.
         _index("by_id", "id", unique=True),
         # Tokens in the order of the command line's list; tickets apart from them.
-        _index("by_kind", "kind", "created_at", "_id"),
+        BY_KIND,
         # What has expired is erased by the server, within a minute or so.
         _index("expiry", "expires_at", present="expires_at", expire=0),
     ],
@@ -72,6 +75,8 @@ INDEXES = {
         _index("by_client_id", "session_id", "client_id", unique=True, present="client_id"),
         # Seals are forgotten: no request lies that long in a socket.
         _index("seals", "sealed_at", present="sealed_at", expire=SEALED_FOR),
+        search.SEARCH,
+        search.UNSEARCHED,
     ],
     "presets": [
         # A user's presets, and everybody's public ones, by name.
@@ -87,18 +92,60 @@ INDEXES = {
 }
 
 
+async def _index_tokens(database: Database) -> tuple[int, int]:
+    """Put the tokens into the order of their list: the first stores lack the last field."""
+    try:
+        await database.tokens.create_indexes([BY_KIND])
+    except OperationFailure as exc:
+        if exc.code not in (85, 86):  # the name is another index's
+            raise
+        await database.tokens.drop_index("by_kind")
+        await database.tokens.create_indexes([BY_KIND])
+    return 1, 1
+
+
+# Version 1 is what chatd began with. A new store is made as the last one has it.
+MIGRATIONS: tuple[Migration[Batch], ...] = (
+    Migration(2, "have an index list tokens in order", _index_tokens, 1),
+    Migration(3, "make an index of what messages say, to search them", search.build, 1),
+)
+
+
 async def prepare(database: Database) -> str:
     """Create what a new database lacks and return the store's epoch. Raises ConfigError.
 
     What the store knows of itself is written last: a start that dies before is made again.
     """
     meta = await database.meta.find_one({"_id": META}) or await _create(database)
-    if meta["schema_version"] != VERSION:
-        raise ConfigError(
-            f"The store has schema version {meta['schema_version']}, this chatd needs {VERSION}."
-        )
+    version, compatible_from = _versions(meta)
+    lacking(MIGRATIONS, version, compatible_from)
+    refuse_old(MIGRATIONS, version)
     epoch: str = meta["epoch"]
     return epoch
+
+
+async def versions(database: Database) -> tuple[int, int] | None:
+    """Return the version of a store, and the oldest whose code can use it; None for a new one."""
+    meta = await database.meta.find_one({"_id": META})
+    return _versions(meta) if meta else None
+
+
+def _versions(meta: Document) -> tuple[int, int]:
+    version: int = meta["schema_version"]
+    return version, meta.get("compatible_from", version)
+
+
+async def set_version(database: Database, migration: Migration[Batch]) -> None:
+    """Note that a store has been migrated."""
+    earlier = {"_id": META, "schema_version": {"$lt": migration.version}}
+    await database.meta.update_one(earlier, {"$set": _version(migration)})
+
+
+def _version(migration: Migration[Batch]) -> Document:
+    return {
+        "schema_version": migration.version,
+        "compatible_from": migration.compatible_from,
+    }
 
 
 async def _create(database: Database) -> Document:
@@ -109,7 +156,8 @@ async def _create(database: Database) -> Document:
                 raise ConfigError(f"The collection {name} of this database was not made by chatd.")
             return found  # another process has just created everything
         await database.collection(name).create_indexes(indexes)
-    meta: Document = {"_id": META, "epoch": secrets.token_hex(16), "schema_version": VERSION}
+    newest = MIGRATIONS[-1]
+    meta: Document = {"_id": META, "epoch": secrets.token_hex(16), **_version(newest)}
     try:
         await database.meta.insert_one(meta)
     except DuplicateKeyError:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from chatd.store import Store
+from chatd.store.upkeep import Report, Step
 from chatd.stores.mongo import (
     accounts,
     catalog,
     generations,
     messages,
+    migrations,
     schema,
+    search,
     sessions,
     slots,
     transfer,
@@ -39,14 +43,37 @@ class MongoStore(Store):
     """A store in a MongoDB database, by PyMongo or by Motor."""
 
     def __init__(self, url: str) -> None:
+        self._url = url
         self.database = Database(url)
 
     async def open(self) -> None:
         self.epoch = await self.database.open(schema.prepare)
-        await self.database.call(sessions.finish_purges)
 
     async def aclose(self) -> None:
         await self.database.aclose()
+
+    async def pending(self) -> Sequence[Step]:
+        database = Database(self._url)
+        found = await database.open(migrations.pending)
+        await database.aclose()
+        return [migration.step for migration in found]
+
+    async def migrate(self, report: Report) -> Sequence[Step]:
+        database = Database(self._url)
+        if not await database.open(migrations.pending):
+            await database.aclose()
+            return []
+        stopped = asyncio.Event()
+        try:
+            return await database.call(migrations.migrate, report, stopped)
+        finally:
+            stopped.set()  # when we are cancelled, what was begun ends after its batch
+            await database.aclose()
+
+    async def tend(self) -> None:
+        await self.database.call(sessions.finish_purges)
+        while await self.database.call(search.catch_up):
+            pass
 
     ping = calls(schema.touch)
 
@@ -72,6 +99,7 @@ class MongoStore(Store):
     get_message = calls(messages.get_message)
     history = calls(messages.history)
     find_turn = calls(messages.find_turn)
+    search = calls(search.search)
 
     select_message = calls(slots.select_message)
     take_slot = calls(slots.take_slot)

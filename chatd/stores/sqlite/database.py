@@ -14,12 +14,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from sqlite3 import Connection
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -34,6 +36,7 @@ logger = logging.getLogger(__name__)
 # More readers only fight for the interpreter's lock; a second one lets a quick read pass a slow.
 READERS = 2
 GROUP = 256  # writes in one commit at most
+UPKEEP_EVERY = 1.0  # seconds; what it does is also done before it is needed
 
 SLOW_LOOK = 0.02  # seconds that a look may keep the event loop
 LOOK_AGAIN_AFTER = 2.0  # seconds in which nothing is looked at after a slow one
@@ -87,6 +90,7 @@ class Database:
         self._done: deque[Call] = deque()
         self._is_waking = False
         self._look_from = 0.0  # the time of the loop from which on looks are allowed
+        self._upkeep: Call | None = None
 
     async def open(self, prepare: Callable[[Connection], T]) -> T:
         """Connect, and return what `prepare` does in a transaction before all others.
@@ -146,6 +150,14 @@ class Database:
                 self._look_from = ended + LOOK_AGAIN_AFTER
         return await self.read(function, *args, **kwargs)  # threads wait for a lock
 
+    def keep_up(self, upkeep: Callable[[Connection], bool]) -> None:
+        """Have the thread that writes call a function now and then, also when nothing is written.
+
+        Soon again if it returns True: then it has more to do.
+        """
+        self._upkeep = Call(self._loop.create_future(), upkeep, (), {})  # never delivered
+        self._writes.put(Call(self._loop.create_future(), upkeep, (), {}))
+
     def read(
         self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> asyncio.Future[T]:
@@ -204,17 +216,31 @@ class Database:
 
     def _write_groups(self, connection: Connection) -> None:
         is_last = False
+        due = math.inf  # when upkeep is: a while after something was written
         while not is_last:
-            group = [self._writes.get()]
-            group += [self._writes.get() for _ in range(min(self._writes.qsize(), GROUP - 1))]
-            is_last = group[-1] is None
+            group = self._next_group(due)
+            is_last = group[-1:] == [None]
             calls = [call for call in group if call is not None]
-            if calls:
-                write_group(connection, calls)
+            upkeep = self._upkeep if time.monotonic() >= due else None
+            if calls or upkeep:
+                write_group(connection, [*calls, upkeep] if upkeep else calls)
                 self._deliver(calls)
+            if upkeep:
+                due = time.monotonic() if _has_more(upkeep) else math.inf
+            elif calls and self._upkeep:
+                due = min(due, time.monotonic() + UPKEEP_EVERY)
         with contextlib.suppress(sqlite3.Error):
             connection.execute("PRAGMA optimize")
         connection.close()
+
+    def _next_group(self, due: float) -> list[Call | None]:
+        """Return what is to be written: nothing, when upkeep is due before anything comes."""
+        try:
+            timeout = None if due == math.inf else max(due - time.monotonic(), 0)
+            group = [self._writes.get(timeout=timeout)]
+        except Empty:
+            return []
+        return group + [self._writes.get() for _ in range(min(self._writes.qsize(), GROUP - 1))]
 
     def _deliver(self, calls: list[Call]) -> None:
         """Have calls resolved by the loop, which is woken once for all that come meanwhile."""
@@ -228,6 +254,15 @@ class Database:
         self._is_waking = False  # before the look: what is added after it wakes the loop again
         while self._done:
             self._done.popleft().resolve()
+
+
+def _has_more(upkeep: Call) -> bool:
+    """Return whether upkeep has more to do, and forget what came of it."""
+    result, error = upkeep.result, upkeep.error
+    upkeep.result = upkeep.error = None
+    if error is not None:
+        logger.warning("upkeep of the store failed: %s", error)
+    return bool(result) and error is None
 
 
 def write_group(connection: Connection, calls: list[Call]) -> None:

@@ -11,9 +11,14 @@ import secrets
 from sqlite3 import Connection
 
 from chatd.errors import ConfigError
+from chatd.stores.sqlite import search
+from chatd.stores.versions import Migration, lacking, refuse_old
 from chatd.types import now
 
-VERSION = "1"
+# Version 1 is what chatd began with. A new store is made as the last one has it.
+MIGRATIONS: tuple[Migration[search.Batch], ...] = (
+    Migration(2, "make an index of what messages say, to search them", search.build, 1),
+)
 
 _TABLES = """
 CREATE TABLE meta (
@@ -145,21 +150,41 @@ def prepare(connection: Connection) -> str:
     """Create what a new file lacks and return the store's epoch. Raises ConfigError."""
     if not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone():
         _create(connection)
-    elif not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone():
+    version, compatible_from = versions(connection)
+    lacking(MIGRATIONS, version, compatible_from)
+    refuse_old(MIGRATIONS, version)
+    row = connection.execute("SELECT value FROM meta WHERE name = 'epoch'").fetchone()
+    return str(row[0])
+
+
+def versions(connection: Connection) -> tuple[int, int]:
+    """Return the version of a store, and the oldest whose code can use it. Raises ConfigError."""
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone():
         raise ConfigError("This SQLite file was not made by chatd.")
     meta: dict[str, str] = dict(connection.execute("SELECT name, value FROM meta").fetchall())
-    if meta["schema_version"] != VERSION:
-        raise ConfigError(
-            f"The store has schema version {meta['schema_version']}, this chatd needs {VERSION}."
-        )
-    return meta["epoch"]
+    version = int(meta["schema_version"])
+    return version, int(meta.get("compatible_from", version))
+
+
+def set_version(connection: Connection, migration: Migration[search.Batch]) -> None:
+    """Note that a store has been migrated."""
+    connection.executemany(
+        "INSERT INTO meta (name, value) VALUES (?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        [
+            ("schema_version", str(migration.version)),
+            ("compatible_from", str(migration.compatible_from)),
+        ],
+    )
 
 
 def _create(connection: Connection) -> None:
     for statement in (_TABLES + _INDEXES).split(";\n"):
         connection.execute(statement)
-    meta = [("epoch", secrets.token_hex(16)), ("schema_version", VERSION)]
-    connection.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", meta)
+    search.create(connection)
+    set_version(connection, MIGRATIONS[-1])
+    epoch = secrets.token_hex(16)
+    connection.execute("INSERT INTO meta (name, value) VALUES ('epoch', ?)", (epoch,))
 
 
 def touch(connection: Connection) -> None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
-from collections.abc import Callable, Coroutine
+import threading
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from chatd.store import Store
+from chatd.store.messages import FoundPage
+from chatd.store.upkeep import Report, Step
 from chatd.stores.sqlite import (
     accounts,
     catalog,
     generations,
     messages,
+    migrations,
     schema,
+    search,
     sessions,
     transfer,
 )
@@ -60,8 +66,10 @@ def writes(function: Function[P, T]) -> Method[P, T]:
 class SqliteStore(Store):
     """A store in one file; other processes of the same machine may open it too."""
 
-    def __init__(self, path: Path) -> None:
-        self.database = Database(path)
+    def __init__(self, path: Path, *, busy_timeout: float = 5.0) -> None:
+        self._path = path.expanduser().absolute()
+        self._busy_timeout = busy_timeout  # seconds to wait for another process's transaction
+        self.database = Database(self._path, busy_timeout=busy_timeout)
 
     async def open(self) -> None:
         self.epoch = await self.database.open(schema.prepare)
@@ -73,6 +81,21 @@ class SqliteStore(Store):
         # Titles are searched row by row.
         find = self.database.read if query else self.database.look
         return await find(sessions.list_sessions, user_id, query=query, **page)
+
+    async def pending(self) -> Sequence[Step]:
+        return await asyncio.to_thread(migrations.pending, self._path)
+
+    async def migrate(self, report: Report) -> Sequence[Step]:
+        stopped = threading.Event()
+        try:
+            return await asyncio.to_thread(
+                migrations.migrate, self._path, self._busy_timeout, report, stopped
+            )
+        finally:
+            stopped.set()  # when we are cancelled, the thread ends after its batch
+
+    async def tend(self) -> None:
+        self.database.keep_up(search.catch_up)
 
     ping = writes(schema.touch)
 
@@ -98,6 +121,13 @@ class SqliteStore(Store):
     get_message = looks(messages.get_message)
     history = looks(messages.history)
     find_turn = looks(messages.find_turn)
+
+    async def search(self, user_id: str, query: str, **how: Any) -> FoundPage:
+        # Mostly there is nothing to do: then a search writes nothing.
+        while await self.database.look(search.is_behind):
+            while await self.database.write(search.catch_up):
+                pass
+        return await self.database.read(search.find, user_id, query, **how)
 
     begin_turn = writes(generations.begin_turn)
     take_slot = writes(generations.take_slot)

@@ -1,0 +1,77 @@
+"""SQLite's index of what messages say, which runs behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from stored import ALICE, a_turn, add
+
+from chatd.store.transfer import StoredMessage
+from chatd.stores.sqlite.search import ROWS, catch_up, is_behind
+from chatd.stores.sqlite.store import SqliteStore
+
+
+@contextlib.asynccontextmanager
+async def opened(path: Path) -> AsyncIterator[SqliteStore]:
+    """Open a store."""
+    store = SqliteStore(path)
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.aclose()
+
+
+def integrity(path: Path) -> list[tuple[str]]:
+    """Have SQLite check the file and the index."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("INSERT INTO search (search) VALUES ('integrity-check')")
+        rows: list[tuple[str]] = connection.execute("PRAGMA integrity_check").fetchall()
+        return rows
+
+
+async def test_a_server_keeps_the_index_up_by_itself(tmp_path: Path) -> None:
+    """What is stored is indexed soon, though nobody searches; all of it, in batches."""
+    async with opened(tmp_path / "chat.db") as store:
+        session = await add(store)
+        for _ in range(ROWS // 2 + 10):
+            await a_turn(store, session)
+        assert await store.database.read(is_behind)
+        done, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def upkeep(connection: sqlite3.Connection) -> bool:
+            has_more = catch_up(connection)
+            if not has_more:
+                loop.call_soon_threadsafe(done.set)
+            return has_more
+
+        store.database.keep_up(upkeep)
+        async with asyncio.timeout(10):
+            await done.wait()
+        await store.ping()  # which comes after it
+        assert not await store.database.read(is_behind)
+        page = await store.search(ALICE.id, "answer", limit=200)
+        assert len(page.results) == ROWS // 2 + 10
+    assert integrity(tmp_path / "chat.db") == [("ok",)]
+
+
+async def test_what_is_put_in_its_place_is_found_instead(tmp_path: Path) -> None:
+    """A copy that is put in again with another text is found by the new one alone."""
+    async with opened(tmp_path / "chat.db") as store:
+        session = await add(store)
+        question, _ = await a_turn(store, session, "an old text")
+        assert len((await store.search(ALICE.id, "old text")).results) == 1
+        for text in ("a new text", "the newest text"):
+            changed = StoredMessage(user_id=ALICE.id, message=question.replace(content=text))
+            await store.put_records("messages", [changed])
+        assert [
+            found.message.content for found in (await store.search(ALICE.id, "text")).results
+        ] == ["the newest text"]
+        await store.purge_session(ALICE.id, session.id)
+        await a_turn(store, await add(store), "another text")
+        assert len((await store.search(ALICE.id, "text")).results) == 1
+    assert integrity(tmp_path / "chat.db") == [("ok",)]
