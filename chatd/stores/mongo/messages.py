@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from chatd.errors import NotFound
@@ -24,13 +24,13 @@ class _Range(NamedTuple):
 
     database: Database
     session_id: str
-    segments: Sequence[Segment]
+    segments: Iterable[Segment]
     all_branches: bool
 
     async def first(self, after: int, before: int, order: Order, limit: int) -> list[Message]:
         """Return the first `limit` messages between two seqs in this order, sorted by seq."""
         found: list[Document] = []
-        for segment in self.segments if order == "DESC" else reversed(self.segments):
+        for segment in self.segments if order == "DESC" else reversed([*self.segments]):
             low, high = max(segment.after, after), min(segment.upto + 1, before)
             if high - low > 1 and len(found) < limit:
                 found += await self.fetch(segment.branch, low, high, order, limit - len(found))
@@ -51,12 +51,43 @@ class _Range(NamedTuple):
         return await cursor.sort("seq", ORDERS[order]).limit(limit).to_list(None)
 
 
-async def _shown(database: Database, user_id: str, session_id: str) -> list[Segment]:
+class _Shown:
+    """The segments of a shown branch, each found when it is come to: a page needs the newest."""
+
+    def __init__(self, document: Document) -> None:
+        self._branch: int = document["branch"]
+        self._parents = _Parents(document.get("branches", {}))
+
+    def __iter__(self) -> Iterator[Segment]:
+        return segments(self._branch, self._parents)
+
+
+class _Parents(Mapping[int, tuple[int, int]]):
+    """The parents of branches as they are stored, by numbers that are texts."""
+
+    def __init__(self, stored: Mapping[str, Sequence[int]]) -> None:
+        self._stored = stored
+
+    def __getitem__(self, branch: int) -> tuple[int, int]:
+        parent, after = self._stored[str(branch)]
+        return parent, after
+
+    def __contains__(self, branch: object) -> bool:
+        return str(branch) in self._stored
+
+    def __iter__(self) -> Iterator[int]:
+        return map(int, self._stored)
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+
+async def _shown(database: Database, user_id: str, session_id: str) -> Iterable[Segment]:
     """Return the segments of a session's shown branch."""
     found = await database.find_shown.find(session_id)
     if found is None or found["user_id"] != user_id:
         raise NotFound
-    return list(segments(found["branch"], branches_of(found)))
+    return _Shown(found)
 
 
 def branches_of(document: Document) -> dict[int, tuple[int, int]]:
@@ -136,7 +167,7 @@ async def history(
 
 
 async def _newest(
-    database: Database, session_id: str, shown: Sequence[Segment]
+    database: Database, session_id: str, shown: Iterable[Segment]
 ) -> AsyncIterator[Spoken]:
     """Yield what a prompt may hold, newest first, read in batches that grow."""
     found, size = _Range(database, session_id, shown, False), SMALLEST_BATCH
