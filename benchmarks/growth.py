@@ -33,7 +33,7 @@ OWN_SESSIONS = 60  # of the user who asks: more than a page
 SIZES = (1_000, 100_000, 1_000_000)
 TARGET = 1.1
 WORD = "x" * 500  # a message that the echo model repeats at once
-TIMES = {"open a session": 25, "list sessions": 60, "last 50 messages": 60, "send": 20}
+TIMES = {"open a session": 10, "list sessions": 20, "last 50 messages": 20, "send": 6}
 
 
 class Row(NamedTuple):
@@ -256,7 +256,7 @@ def _stores(name: str, directory: Path) -> Iterator[tuple[tuple[Filler, Filler],
 
 async def growth(*, quick: bool, stores: tuple[str, ...]) -> AsyncIterator[Row]:
     """Yield the rows of both stores; print what they take on disk."""
-    sizes, rounds = ((1_000, 10_000), 3) if quick else (SIZES, 11)
+    sizes, rounds = ((1_000, 10_000), 5) if quick else (SIZES, 40)
     for name in stores:
         with TemporaryDirectory() as directory, _stores(name, Path(directory)) as (fillers, server):
             growth = Growth(name, fillers, _pids(server), rounds)
