@@ -35,6 +35,7 @@ COMMANDS = [
     ("plugins",),
     ("config",),
     ("backup",),
+    ("restored",),
     ("store",),
     ("store", "copy"),
     ("completion",),
@@ -308,6 +309,7 @@ def test_a_second_server_in_the_same_directory(shell: Shell) -> None:
         "users enable x",
         "backup b",
         "sync-models",
+        "restored",
     ],
 )
 def test_without_a_database(shell: Shell, tmp_path: Path, command: str) -> None:

@@ -23,6 +23,7 @@ COMMANDS = {
     "config": "config",
     "backup": "backup",
     "migrate": "migrate",
+    "restored": "restored",
     "store": "store",
     "completion": "completion",
     "export": "export",

@@ -32,7 +32,9 @@ class _Range(NamedTuple):
         found: list[Document] = []
         for segment in self.segments if order == "DESC" else reversed([*self.segments]):
             low, high = max(segment.after, after), min(segment.upto + 1, before)
-            if high - low > 1 and len(found) < limit:
+            if len(found) >= limit:
+                break
+            if high - low > 1:
                 found += await self.fetch(segment.branch, low, high, order, limit - len(found))
         if order == "DESC":
             found.reverse()

@@ -62,7 +62,9 @@ class _Range(NamedTuple):
         found: list[Message] = []
         for segment in self.segments if order == "DESC" else reversed(self.segments):
             low, high = max(segment.after, after), min(segment.upto + 1, before)
-            if high - low > 1 and len(found) < limit:
+            if len(found) >= limit:
+                break
+            if high - low > 1:
                 found += self._select(segment.branch, low, high, order, limit - len(found))
         found.sort(key=_seq)
         return found
