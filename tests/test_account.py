@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import logging
 import re
@@ -143,6 +144,27 @@ async def test_a_ticket_for_a_socket(tmp_path: Path) -> None:
             async with nobody.socket("sessions", greet=False, ticket=ticket) as socket:
                 assert (await socket.receive())["code"] == "unauthorized"
                 assert await socket.close_code() == 4501
+
+
+async def test_a_ticket_for_a_socket_is_nothing_else(tmp_path: Path) -> None:
+    """A socket's ticket is no token, and of many sockets with the same one a single one opens."""
+    async with chatting(tmp_path, Script()) as chat:
+        alice, nobody = await chat.client("alice"), chat.anonymous()
+        ticket = (await alice.call("POST", "/ws_ticket/"))["ticket"]
+        headers = {"Authorization": f"Token {ticket}"}
+        check_problem(await nobody.http.get(f"{API}/me/", headers=headers), 401, "unauthorized")
+        async with nobody.socket("sessions", greet=False, token=ticket) as socket:
+            assert (await socket.receive())["code"] == "unauthorized"
+        async with contextlib.AsyncExitStack() as stack:
+            greetings = [
+                await stack.enter_async_context(
+                    nobody.socket("sessions", greet=False, ticket=ticket)
+                )
+                for _ in range(5)
+            ]
+            kinds = [(await socket.receive())["type"] for socket in greetings]
+        assert sorted(kinds) == ["connection_established"] + ["error"] * 4
+        check_problem(await nobody.http.post(f"{API}/ws_ticket/"), 401, "unauthorized")
 
 
 async def test_where_a_socket_finds_its_token(tmp_path: Path) -> None:

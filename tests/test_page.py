@@ -419,3 +419,40 @@ def test_phone_shows_list_or_conversation(page, server):
     expect(page.locator("#sidebar")).to_be_visible()
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width == 390
+
+
+def test_the_page_of_the_contract(page, server):
+    """/docs is readable at any width, dark or light, breaches no policy and asks no other host."""
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    papers = []
+    for scheme, width in (("light", 1280), ("dark", 1280), ("light", 360)):
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(f"{server.url}/docs#sendMessage")
+        expect(page.get_by_role("heading", name="Send a message")).to_be_in_viewport()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        papers.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert papers[0] == papers[2] != papers[1]
+    assert all(url.startswith(server.url) for url in asked)
+
+    page.locator("nav").get_by_role("link", name="Error codes").click()
+
+    expect(page.get_by_role("heading", name="Error codes")).to_be_in_viewport()
+
+
+def test_a_token_in_a_subprotocol(page, server):
+    """A page can open a socket without a token in its URL: the browser takes the answer."""
+    page.goto(f"{server.url}/docs")
+
+    opened = page.evaluate(
+        """token => new Promise(resolve => {
+            const url = new URL("/ws/ai-chat/sessions/", location.origin.replace("http", "ws"));
+            const socket = new WebSocket(url, ["chatd.v1", `chatd.token.${token}`]);
+            socket.onmessage = ({ data }) => resolve([socket.protocol, JSON.parse(data).type]);
+            socket.onclose = ({ code }) => resolve([code]);
+        })""",
+        server.token,
+    )
+
+    assert opened == ["chatd.v1", "connection_established"]

@@ -10,7 +10,7 @@ from chatd.contract.events import CLOSE_CODES, FROM_CLIENT, FROM_LIST, FROM_SESS
 from chatd.contract.objects import Answer
 
 ABOUT = """\
-The WebSockets of chatd. A frame is one event: a JSON object with a `type`. Ignore events and fields
+A frame is one event: a JSON object with a `type`. Ignore events and fields
 that you do not know; the server ignores fields that it does not know.
 
 Missing nothing takes two numbers. `revision` numbers the durable changes of a session: connect with

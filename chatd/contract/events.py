@@ -114,8 +114,8 @@ class Logged(Answer):
 
     generation_id = uuid()
     message_id = uuid()
-    prev = count("Drop it unless this is the entry you have; 0: begin anew; else `resume`.")
-    seq = count(low=1)
+    prev = count("The entry that it continues after; 0: clear what you have.")
+    seq = count("The last entry that it holds.", low=1)
 
 
 class AiMessageChunk(Logged):

@@ -38,8 +38,8 @@ TAGS = {
 }
 
 ABOUT = """\
-REST of chatd. Every path is served with and without its trailing slash. HEAD answers where GET
-does, OPTIONS everywhere. Every answer has an `X-Request-Id`.
+Every path is served with and without its trailing slash. HEAD answers where GET does, OPTIONS
+everywhere. Every answer has an `X-Request-Id`.
 
 There may be more fields than those described here: ignore what you do not know. In requests an
 unknown field is an error, as are an integer beyond 2^53 and a NUL in a string.

@@ -14,12 +14,14 @@ from random import Random
 from typing import Any
 
 import httpx
+from contract import checking, documents
 from process import Process
 from story import TERMINAL, Event, Seen, Send, is_end, message_of
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-API = "/ai-chat/api"
+PREFIX = "/ai-chat"
+API = f"{PREFIX}/api"
 FACES = ("socket", "wait", "sse", "async")
 HEADERS = {"sse": {"Accept": "text/event-stream"}, "async": {"Prefer": "respond-async"}}
 TICK = 0.02
@@ -151,6 +153,7 @@ class Clients:
         await ask(socket, send)
         while True:
             event: Event = json.loads(await socket.recv())
+            documents(PREFIX).check_event("session", event)
             self.history.note(by, send.session_id, event)
             if event["type"] == "user_message":
                 if event["message"]["client_id"] == send.client_id:
@@ -235,7 +238,7 @@ async def tell(socket: ClientConnection, kind: str, **fields: Any) -> None:
 
 @contextlib.asynccontextmanager
 async def open_http(server: Process) -> AsyncIterator[httpx.AsyncClient]:
-    """Open a client of REST."""
+    """Open a client of REST, whose answers are held against the contract."""
     headers = {"Authorization": f"Token {server.token}"}
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     async with httpx.AsyncClient(
@@ -244,6 +247,7 @@ async def open_http(server: Process) -> AsyncIterator[httpx.AsyncClient]:
         timeout=60,
         limits=limits,
         trust_env=False,
+        event_hooks={"response": [checking(PREFIX)]},
         verify=False,  # there is no TLS here: loading certificates would take longest of all
     ) as http:
         yield http
@@ -258,5 +262,6 @@ async def open_socket(
     url = f"{server.url.replace('http', 'ws')}/ws/ai-chat/session/{session_id}/?{params}"
     async with connect(url, max_size=None, proxy=None) as socket:
         greeting = json.loads(await socket.recv())
+        documents(PREFIX).check_event("session", greeting)
         assert greeting["type"] == "connection_established", greeting
         yield socket
