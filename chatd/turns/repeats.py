@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from chatd.errors import Conflict, GenerationRunning, NotFound
 from chatd.generations import Generations
@@ -19,6 +20,27 @@ class Repeats:
     def __init__(self, store: Store, generations: Generations) -> None:
         self._store = store
         self._generations = generations
+        self._asking: dict[tuple[str, str], asyncio.Event] = {}  # by session and client_id
+
+    async def find_or_enter(self, user: User, ask: Ask, stack: contextlib.ExitStack) -> Sent | None:
+        """Return the first of this client_id as `find` does, also when it is just being asked here.
+
+        None makes this ask the first, until the stack is closed. So only one of many at the same
+        time is counted by the rate limit, and the others are repeats of it.
+        """
+        first = await self.find(user, ask)
+        if first is not None or ask.client_id is None:
+            return first
+        key = ask.session_id, ask.client_id
+        while (earlier := self._asking.get(key)) is not None:
+            await earlier.wait()
+            first = await self.find(user, ask)
+            if first is not None:
+                return first
+        done = self._asking[key] = asyncio.Event()
+        stack.callback(done.set)
+        stack.callback(self._asking.pop, key)
+        return None
 
     async def find(self, user: User, ask: Ask) -> Sent | None:
         """Return the turn of this client_id, if any. Raises Conflict if it was not asked for so."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
 from chatd.announcements import typing_event, user_message_event
@@ -101,10 +102,13 @@ class Turns:
         )
 
     async def _turn(self, user: User, ask: Ask) -> Sent:
-        """Carry out what is asked, unless it has been."""
-        first = await self._repeats.find(user, ask)
-        if first is not None:
-            return first
+        """Carry out what is asked, unless it has been or just is."""
+        with contextlib.ExitStack() as stack:
+            first = await self._repeats.find_or_enter(user, ask, stack)
+            return first or await self._first(user, ask)
+
+    async def _first(self, user: User, ask: Ask) -> Sent:
+        """Carry out what nobody here is just asking."""
         await self._check_limits(user, ask.session_id)
         try:
             return await self._try(user, ask)
