@@ -38,9 +38,9 @@ COMMANDS = [
     ("restored",),
     ("store",),
     ("store", "copy"),
-    ("completion",),
     ("export",),
     ("import",),
+    ("completion",),
 ]
 
 

@@ -232,6 +232,8 @@ def test_broken_lines(shell: Commands, tmp_path: Path) -> None:
     assert f"line {starts[2] + 4}: it is not valid JSON" in result.stderr
     assert "added          2, with 40 messages" in result.stdout
     assert "failed         2" in result.stdout
+    sentence = "2 records could not be imported, as said above: mend the file and import it again."
+    assert result.stderr.endswith(f"Error: {sentence}\n")
 
 
 def test_an_export_that_was_cut_off(shell: Commands, tmp_path: Path) -> None:

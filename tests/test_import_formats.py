@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import gzip
+import io
 import json
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from chatd.config import Config
 from chatd.errors import ConfigError
 from chatd.store.transfer import Conversation
 from chatd.stores.branches import segments
-from chatd.transfer.files import Problem, opened
-from chatd.transfer.trees import Planter, Tree
+from chatd.transfer.files import Problem, _conversations, opened
+from chatd.transfer.trees import Planter, Refused, Tree
 from chatd.types import Usage
 
 FILES = Path(__file__).parent / "imports"
@@ -216,3 +221,32 @@ def test_files_of_no_use(tmp_path: Path, raw: bytes, sentence: str) -> None:
     """A file that is something else is refused with a sentence."""
     with pytest.raises(ConfigError, match=sentence):
         read(written(tmp_path, raw))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner),
+    max_leaves=4,
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.data())
+def test_no_value_brings_a_reader_down(data: st.DataObject) -> None:
+    """Whatever stands in place of what is expected: a session comes of it, or a reason."""
+    file = data.draw(st.sampled_from(["chatgpt", "claude", "open_webui"]))
+    value = json.loads((FILES / f"{file}.json").read_text())[0]
+    for _ in range(data.draw(st.integers(1, 3))):
+        place: Any = value
+        while isinstance(place, dict | list) and place:
+            keys = sorted(place) if isinstance(place, dict) else range(len(place))
+            key = data.draw(st.sampled_from(keys))
+            if not isinstance(place[key], dict | list) or data.draw(st.integers(0, 4)) == 0:
+                place[key] = data.draw(JSON)
+                break
+            place = place[key]
+    found = list(_conversations(io.BytesIO(msgspec.json.encode([value])), "record"))
+    for tree in found:
+        if isinstance(tree, Tree):
+            with contextlib.suppress(Refused):
+                assert PLANTER.plant(tree, "u", keep_ids=False).messages

@@ -25,9 +25,9 @@ COMMANDS = {
     "migrate": "migrate",
     "restored": "restored",
     "store": "store",
-    "completion": "completion",
     "export": "export",
     "import": "import_",
+    "completion": "completion",
 }
 
 EXIT_CODES = (

@@ -49,7 +49,10 @@ def import_(file: Path, user: str | None) -> None:
         ],
     )
     if tally.failed:
-        raise click.exceptions.Exit(1)
+        what = "One record" if tally.failed == 1 else f"{tally.failed:,} records"
+        raise click.ClickException(
+            f"{what} could not be imported, as said above: mend the file and import it again."
+        )
 
 
 async def _import(store: Store, source: Source, user: str | None) -> Tally:

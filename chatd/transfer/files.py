@@ -138,7 +138,10 @@ def _items(file: IO[bytes]) -> Iterator[Any]:
 
     text = _Utf8(file)
     prefix = "item" if text.start[:1] == b"[" else ""
-    yield from ijson.items(text, prefix, use_float=True)
+    try:
+        yield from ijson.items(text, prefix, use_float=True)
+    except ijson.JSONError as exc:
+        raise ValueError(str(exc)) from exc
 
 
 class _Utf8:
