@@ -208,7 +208,12 @@ async def test_an_import_beside_a_server(tmp_path: Path) -> None:
             answer = await http.get(f"{url}ai-chat/api/sessions/{session['id']}/messages/")
             messages = answer.json()["results"]
         exported = shell.raw("export", "-")
+    async with opened(f"sqlite:///{shell.data}/chatd.db") as store:
+        account = await store.get_account(name="alice")
+        assert account is not None
+        (hit,) = (await store.search(account.user.id, "dog")).results
     assert session["title"] == "Export test"
+    assert hit.message.content == "A dog."
     assert session["message_count"] == 5
     assert [message["content"] for message in messages][1] == "A cat."
     assert session["id"].encode() in exported

@@ -230,7 +230,7 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(st.data())
 def test_no_value_brings_a_reader_down(data: st.DataObject) -> None:
     """Whatever stands in place of what is expected: a session comes of it, or a reason."""

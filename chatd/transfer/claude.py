@@ -27,7 +27,7 @@ from chatd.transfer.trees import Refused, Tree
 from chatd.types import Role
 
 FORMAT = "claude"
-ROLES: dict[Any, Role] = {"human": "user", "assistant": "assistant"}
+ROLES: dict[str, Role] = {"human": "user", "assistant": "assistant"}
 
 
 def is_conversation(value: dict[str, Any]) -> bool:
@@ -43,7 +43,7 @@ def read(value: dict[str, Any], place: str) -> Tree:
     messages = [object_of(message) for message in value["chat_messages"]]
     before: str | None = None
     for number, message in enumerate(messages):
-        role = ROLES.get(message.get("sender"))
+        role = ROLES.get(text_of(message.get("sender")))
         if role is None:
             raise Refused(f"message {number + 1} is of an unknown sender")
         name = text_of(message.get("uuid")) or str(number)

@@ -209,3 +209,25 @@ async def test_an_unfinished_copy_is_marked(store: Store) -> None:
     await store.aclose()
     await store.open()
     assert store.epoch != old
+
+
+async def test_what_is_brought_is_searched(store: Store, other: Store) -> None:
+    """Copied and added messages are found by what they say, replaced ones by what they say now."""
+    conversation = a_conversation()
+    await store.add_conversations([conversation])
+    assert await found(store, "text") == {"text 1", "text 2"}
+
+    await pour(store, other)
+    assert await found(other, "text") == {"text 1", "text 2"}
+
+    record = conversation.messages[0]
+    changed = record.replace(message=record.message.replace(content="other words"))
+    for each in (store, other):
+        await each.put_records("messages", [changed])
+        assert await found(each, "text") == {"text 2"}
+        assert await found(each, "words") == {"other words"}
+
+
+async def found(store: Store, query: str) -> set[str]:
+    """Return what messages say that a search finds."""
+    return {one.message.content for one in (await store.search(ALICE.id, query)).results}
