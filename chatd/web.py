@@ -20,6 +20,7 @@ from chatd.handlers import (
     models,
     page,
     presets,
+    search,
     sessions,
 )
 from chatd.handlers.base import UnknownPath
@@ -62,6 +63,7 @@ def make_application(app: App, keeper: Keeper) -> Application:
         (f"{api}/presets/{one}/create_session_from_preset", presets.SessionFromPresetHandler),
         (f"{api}/health/llm_server", health.LlmServerHealthHandler),
         (f"{api}/health/stats", health.StatsHandler),
+        (f"{api}/search", search.SearchHandler),
         (f"{api}/me", account.MeHandler),
         (f"{api}/sign_in", account.SignInHandler),
         (f"{api}/sign_out", account.SignOutHandler),

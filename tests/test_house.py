@@ -24,7 +24,7 @@ LAYERS = """
     sse transport instances pool gathering refusals upstream discovery hub broker
     plugins stores
     run observer recovery generations histories prompts
-    accounts catalog turns sessions transfer
+    accounts catalog turns sessions search transfer
     app
     contract
     handlers

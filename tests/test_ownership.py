@@ -32,6 +32,7 @@ class Property:
         """Return all that the user has."""
         session = f"/sessions/{self.ids['session']}"
         paths = ("/sessions/?is_active=all", "/presets/", "/me/", "/health/stats/", f"{session}/")
+        paths += ("/search/?q=secret&is_active=all",)
         found = [await self.client.call("GET", path) for path in paths]
         return [*found, await self.client.messages(self.ids["session"], branch="all")]
 

@@ -41,6 +41,7 @@ TABLE = {
     "/presets/{}/create_session_from_preset": "POST",
     "/health/llm_server": "* GET",
     "/health/stats": "GET",
+    "/search": "GET",
     "/me": "GET PATCH",
     "/sign_in": "* POST",
     "/sign_out": "POST",

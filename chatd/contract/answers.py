@@ -55,6 +55,32 @@ class MessageList(Page):
     results = several(Message)
 
 
+class FoundSession(Answer):
+    """What a search result tells of its session."""
+
+    id = uuid()
+    title = text()
+
+
+class SearchResult(Answer):
+    """A message that a search has found."""
+
+    message = nested(Message, "Whole, also of a branch that is not shown.")
+    session = nested(FoundSession)
+    snippet = text("The part of the content around the first hit, as plain text.")
+    highlights = several(
+        fields.List(fields.Integer(validate=validate.Range(0)), validate=validate.Length(2, 2)),
+        "The hits in the snippet: from, and up to but not with, in code points.",
+    )
+    rank = number("A higher one fits better, and says nothing else.")
+
+
+class SearchPage(Page):
+    """A page of what a search has found, the best match first."""
+
+    results = several(SearchResult)
+
+
 class ModelList(Page):
     """A page of models."""
 

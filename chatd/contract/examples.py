@@ -70,6 +70,13 @@ ANSWER = BEGINNING | {
     "finish_reason": "stop",
     "updated_at": ENDED,
 }
+FOUND = {
+    "message": ANSWER,
+    "session": {"id": SESSION_ID, "title": SESSION["title"]},
+    "snippet": TEXT,
+    "highlights": [[13, 20]],
+    "rank": 1.9,
+}
 FAILURE = {"code": "provider_timeout", "message": "llm took too long.", "retryable": True}
 FAILED = ANSWER | {
     "content": "Paris is",
@@ -139,6 +146,9 @@ _ANSWERS: dict[str, Any] = {
     "MessageError": FAILURE,
     "SessionList": PAGE | {"results": [SESSION]},
     "MessageList": PAGE | {"results": [QUESTION, ANSWER]},
+    "FoundSession": FOUND["session"],
+    "SearchResult": FOUND,
+    "SearchPage": PAGE | {"results": [FOUND]},
     "ModelList": PAGE | {"results": [MODEL], "default": MODEL["id"]},
     "PresetList": PAGE | {"results": [PRESET]},
     "TurnEnd": {"user_message": QUESTION, "ai_message": ANSWER},

@@ -155,6 +155,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
         "in": parameter.place,
         "description": parameter.about,
         "schema": parameter.schema,
+        **({"required": True} if parameter.is_required else {}),
     }
     return found if parameter.example is None else found | {"example": parameter.example}
 

@@ -31,6 +31,7 @@ class Parameter(Value, frozen=True, kw_only=True):
     schema: dict[str, Any]
     place: str = "query"
     example: Any = None
+    is_required: bool = False
 
 
 class Answer(Value, frozen=True, kw_only=True):
@@ -114,4 +115,10 @@ IS_ACTIVE = query(
     "`true`: those in use; `false`: the others.",
     {"enum": ["true", "false", "all"], "default": "true"},
 )
+SEARCHED = query(
+    "q",
+    "What to look for, not blank.",
+    {"type": "string", "minLength": 1, "maxLength": 10_000, "pattern": r"\S"},
+    "capital",
+).replace(is_required=True)
 IF_MATCH = header("If-Match", "The ETag that the object must still have; else 412.", '"3"')

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from chatd import errors
-from chatd.contract.operation import CURSOR, IF_MATCH, IS_ACTIVE, LIMIT, Answer, Operation, header
+from chatd.contract.operation import (
+    CURSOR,
+    IF_MATCH,
+    IS_ACTIVE,
+    LIMIT,
+    SEARCHED,
+    Answer,
+    Operation,
+    header,
+)
 from chatd.contract.session_operations import ERASED, NEW_SESSION
 
 PRESET = Answer(about="The preset.", schema="Preset", headers=("ETag",))
@@ -164,6 +173,20 @@ CALLER_OPERATIONS = [
         tag="Caller",
         title="Read own numbers",
         answers={200: Answer(about="The numbers.", schema="Stats")},
+    ),
+    Operation(
+        method="GET",
+        path="search/",
+        id="search",
+        tag="Caller",
+        title="Search own messages",
+        about="Finds messages, of all branches, in which every word of `q` occurs, also as it is "
+        "written with other accents or in another case. Words that stand together without a space, "
+        "such as `e-mail`, must do so in the message. Punctuation means nothing.",
+        parameters=(SEARCHED, IS_ACTIVE, LIMIT, CURSOR),
+        answers={
+            200: Answer(about="A page of messages, the best match first.", schema="SearchPage")
+        },
     ),
 ]
 
