@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+from collections.abc import AsyncIterator
 
 from benchmarks.growth import Row as GrowthRow
 from benchmarks.growth import growth
@@ -27,11 +28,11 @@ async def measure(*, rounds: int, seconds: float) -> list[Row]:
         return rows
 
 
-async def print_growth(*, quick: bool, stores: tuple[str, ...]) -> None:
+async def print_growth(rows: AsyncIterator[GrowthRow]) -> None:
     """Print a line for each operation on each size of each store, as it comes."""
     names = GrowthRow._fields
     print("{:6} {:38} {:17} {:>9} {:>9} {:>6} {:>11} {:>9}".format(*names))
-    async for row in growth(quick=quick, stores=stores):
+    async for row in rows:
         mark = "" if row.is_good else "  <-- more than a tenth"
         line = "{:6} {:38} {:17} {:9.0f} {:9.0f} {:6.2f} {:11} {:9}".format(*row)
         print(line + mark, flush=True)
@@ -42,12 +43,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("what", nargs="?", choices=("speed", "growth"), default="speed")
     parser.add_argument("--store", choices=("sqlite", "mongo"), help="growth of this one alone")
+    parser.add_argument("--largest", type=int, default=1_000_000, help="growth: messages")
     parser.add_argument("--quick", action="store_true", help="a few seconds, for a first look")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     arguments = parser.parse_args()
     if arguments.what == "growth":
         stores = (arguments.store,) if arguments.store else ("sqlite", "mongo")
-        return asyncio.run(print_growth(quick=arguments.quick, stores=stores))
+        measured = growth(quick=arguments.quick, largest=arguments.largest, stores=stores)
+        return asyncio.run(print_growth(measured))
     rounds, seconds = (50, 1.0) if arguments.quick else (400, 5.0)
     rows = asyncio.run(measure(rounds=rounds, seconds=seconds))
     if arguments.json:

@@ -21,7 +21,9 @@ from pymongo import MongoClient
 
 from chatd.store import Store
 from chatd.stores import open_store
+from chatd.stores.sqlite import search
 from chatd.types import new_id
+from chatd.words import searchable
 from tests.stores.stored import ALICE, a_turn, add
 
 Row = dict[str, Any]
@@ -54,6 +56,7 @@ class Filler(abc.ABC):
     def __init__(self, url: str) -> None:
         self.url = url
         self._texts = _texts()
+        self._words = tuple([searchable(text) for text in texts] for texts in self._texts)
         self._time = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
         self.messages = 0
 
@@ -92,7 +95,12 @@ class Filler(abc.ABC):
                 messages += self._messages(one, ids[-1], sessions[-1])
             self.insert(sessions, messages)
             self.messages += len(messages)
+        self.index()
         return ids
+
+    @abc.abstractmethod
+    def index(self) -> None:
+        """Bring up what a store does behind its writes."""
 
     def _a_session(self, wanted: Session) -> Row:
         self._time += dt.timedelta(seconds=1)
@@ -130,6 +138,7 @@ class Filler(abc.ABC):
                 **{"generation_id": generation_id, **numbers},
             )
             fields = {"id": id, "_id": id, "branch": (seq - 1) // step, "document": document}
+            fields |= {"words": self._words[is_answer][turn % VERSIONS]}
             fields |= {"generation_id": generation_id, "search_text": text, **numbers, **named}
             yield _over(self._turn[is_answer], fields)
             parent = id
@@ -182,6 +191,14 @@ class SqliteFiller(Filler):
                     query = f"INSERT INTO {table} ({names}) VALUES ({places})"
                     connection.executemany(query, [tuple(row.values()) for row in rows])
 
+    def index(self) -> None:
+        with contextlib.closing(sqlite3.connect(self._path)) as connection:
+            connection.execute("PRAGMA synchronous = OFF")
+            done, total = 0, 1
+            while done < total:
+                with connection:
+                    done, total = search.build(connection)
+
     def size(self) -> dict[str, float]:
         """Return the bytes of the file."""
         with contextlib.closing(sqlite3.connect(self._path)) as connection:
@@ -208,6 +225,9 @@ class MongoFiller(Filler):
     def insert(self, sessions: list[Row], messages: list[Row]) -> None:
         self._database["sessions"].insert_many(sessions, ordered=False)
         self._database["messages"].insert_many(messages, ordered=False)
+
+    def index(self) -> None:
+        pass  # the words are in the index with their message
 
     def size(self) -> dict[str, float]:
         """Return the bytes of documents and indexes on disk."""

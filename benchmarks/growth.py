@@ -254,9 +254,10 @@ def _stores(name: str, directory: Path) -> Iterator[tuple[tuple[Filler, Filler],
             yield (MongoFiller(urls[0]), MongoFiller(urls[1])), servers
 
 
-async def growth(*, quick: bool, stores: tuple[str, ...]) -> AsyncIterator[Row]:
+async def growth(*, quick: bool, largest: int, stores: tuple[str, ...]) -> AsyncIterator[Row]:
     """Yield the rows of both stores; print what they take on disk."""
     sizes, rounds = ((1_000, 10_000), 5) if quick else (SIZES, 40)
+    sizes = tuple(size for size in sizes if size <= largest)
     for name in stores:
         with TemporaryDirectory() as directory, _stores(name, Path(directory)) as (fillers, server):
             growth = Growth(name, fillers, _pids(server), rounds)
