@@ -5,7 +5,9 @@ REST, sockets and any later face call these methods. The store checks the owner 
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
+from weakref import WeakValueDictionary
 
 from chatd.broker import Broker
 from chatd.catalog import Presets
@@ -29,6 +31,7 @@ class Sessions:
         self._broker = broker
         self._generations = generations
         self._presets = presets
+        self._selecting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def create(self, user: User, fields: dict[str, Any]) -> Session:
         """Make a session; what the fields leave out comes from the preset they name, if any."""
@@ -94,8 +97,10 @@ class Sessions:
 
     async def select(self, user: User, session_id: str, message_id: str) -> Session:
         """Show the branch of a message. Raises NotFound, SessionDeleted, GenerationRunning."""
-        session = await self._store.select_message(user.id, session_id, message_id)
-        self._tell_all(user.id, "session_updated", session)
+        # One after the other: what is told last must be what is shown, and no version says it.
+        async with self._selecting.setdefault(session_id, asyncio.Lock()):
+            session = await self._store.select_message(user.id, session_id, message_id)
+            self._tell_all(user.id, "session_updated", session)
         return session
 
     async def purge(self, user: User, session_id: str, version: int | None = None) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from harness import API, Client, Script, chatting
 from routes import check_problem
+from test_joining import Gate
 from test_stream import SSE, events_of
 
 import chatd
@@ -165,6 +166,26 @@ async def test_select_is_told_to_everybody(tmp_path: Path) -> None:
     assert events == [{"type": "session_updated", "session": session}] * 3
     assert session["head_id"] == first["ai_message"]["id"]
     assert renamed.status_code == 200
+
+
+async def test_the_last_select_is_told_last(tmp_path: Path) -> None:
+    """Of two at the same time the one that is shown in the end is the one that is told of last."""
+    async with chatting(tmp_path, Script()) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session()
+        first = await alice.send(session_id)
+        again = await regenerate(alice, session_id)
+        gate = Gate(chat.app.store, "select_message", after=True)
+        async with alice.socket(f"session/{session_id}") as socket:
+            slow = asyncio.create_task(select(alice, session_id, first["ai_message"]["id"]))
+            await gate.reached.wait()
+            quick = asyncio.create_task(select(alice, session_id, again["ai_message"]["id"]))
+            await alice.call("GET", "/me/")  # it has come to the lock, or past it
+            gate.opened.set()
+            await asyncio.gather(slow, quick)
+            told = [(await socket.receive())["session"]["head_id"] for _ in range(2)]
+        session = await alice.call("GET", f"/sessions/{session_id}/")
+    assert told[-1] == session["head_id"] == again["ai_message"]["id"]
 
 
 async def test_events_of_a_regeneration(tmp_path: Path) -> None:

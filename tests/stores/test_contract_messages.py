@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import random
 
 import pytest
@@ -323,3 +325,29 @@ async def test_what_cannot_be_selected(store: Store) -> None:
     with pytest.raises(SessionDeleted):
         await store.select_message(ALICE.id, session.id, answer.id)
     assert await store.get_session(ALICE.id, session.id) == deleted
+
+
+async def test_selecting_beside_turns(store: Store) -> None:
+    """However selects and turns interleave, what is shown ends with the head, and all is kept."""
+    session = await add(store)
+    first = await a_turn(store, session, "q")
+    known = [*first]
+
+    async def talk() -> None:
+        for number in range(12):
+            with contextlib.suppress(GenerationRunning):
+                fork_after = first[0].seq if number % 2 else None
+                known.extend(await a_turn(store, session, str(number), fork_after=fork_after))
+
+    async def look_around() -> None:
+        for number in range(24):
+            with contextlib.suppress(GenerationRunning):
+                await store.select_message(ALICE.id, session.id, known[number % len(known)].id)
+
+    await asyncio.gather(talk(), look_around(), look_around())
+    shown = await store.list_messages(ALICE.id, session.id, limit=200)
+    everything = await store.list_messages(ALICE.id, session.id, all_branches=True, limit=200)
+    head = (await store.get_session(ALICE.id, session.id)).head_id
+    assert shown.results[-1].id == head
+    own = {message.id: message for message in everything.results}
+    assert sorted(own) == sorted(message.id for message in known)
