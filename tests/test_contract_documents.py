@@ -97,6 +97,19 @@ def test_every_code(made: Documents) -> None:
     assert {code for found in said for code in json.loads(found)} == codes - on_sockets
 
 
+def test_every_field_that_clients_send_says_what_it_means(made: Documents) -> None:
+    """A body and a command describe each of their fields, but for the type of a command."""
+    silent = [
+        f"{name}.{field}"
+        for document in (made.openapi, made.asyncapi)
+        for name, schema in document["components"]["schemas"].items()
+        if schema.get("additionalProperties") is False or name.endswith("Command")
+        for field, found in schema["properties"].items()
+        if field != "type" and not found.get("description")
+    ]
+    assert not silent, f"add to chatd/contract/notes.py: {silent}"
+
+
 def references(value: Any) -> Iterator[str]:
     """Yield every reference of a document."""
     if isinstance(value, dict):

@@ -13,6 +13,7 @@ from marshmallow.validate import Range
 
 from chatd.contract import answers, events, objects
 from chatd.contract.examples import EXAMPLES
+from chatd.contract.notes import add_notes
 from chatd.fields import AtMost, TextOrTexts, Whole, Words
 from chatd.schemas import Shapes
 from chatd.strict_json import LARGEST_INTEGER
@@ -52,12 +53,9 @@ def make_components(shapes: Shapes) -> dict[str, Any]:
     plugin = MarshmallowPlugin(schema_name_resolver=_name_of)
     spec = APISpec("", "", "3.1.0", plugins=[plugin])
     plugin.converter.add_attribute_function(_own_attributes)  # type: ignore[union-attr]
-    for name, schema in _bodies(shapes):
-        spec.components.schema(name, schema=schema)
+    _add_inputs(spec, shapes)
     for module in (objects, answers, events):
-        for kind in _answers_of(module):
-            if kind.__name__ not in spec.components.schemas:
-                spec.components.schema(kind.__name__, schema=kind)
+        _add_answers(spec, module)
     found: dict[str, Any] = spec.components.schemas
     for table in (events.FROM_SESSION, events.FROM_LIST):
         for kind_name, kind in table.items():
@@ -68,6 +66,19 @@ def make_components(shapes: Shapes) -> dict[str, Any]:
         if name in EXAMPLES:
             schema["examples"] = EXAMPLES[name]
     return found
+
+
+def _add_inputs(spec: APISpec, shapes: Shapes) -> None:
+    for name, schema in _bodies(shapes):
+        spec.components.schema(name, schema=schema)
+    for made in spec.components.schemas.values():
+        add_notes(made)
+
+
+def _add_answers(spec: APISpec, module: Any) -> None:
+    for kind in _answers_of(module):
+        if kind.__name__ not in spec.components.schemas:  # else another one has it inside
+            spec.components.schema(kind.__name__, schema=kind)
 
 
 def _bodies(shapes: Shapes) -> Iterator[tuple[str, Schema]]:

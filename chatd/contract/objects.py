@@ -49,7 +49,8 @@ def flag(description: str = "", **kwargs: Any) -> fields.Boolean:
 
 def time(description: str = "", **kwargs: Any) -> fields.AwareDateTime:
     """A time in UTC, always there."""
-    return fields.AwareDateTime(required=True, metadata=_described(description), **kwargs)
+    metadata = {"pattern": "Z$"} | _described(description)
+    return fields.AwareDateTime(required=True, metadata=metadata, **kwargs)
 
 
 def uuid(description: str = "", **kwargs: Any) -> fields.UUID:
