@@ -180,7 +180,10 @@ async def test_the_last_select_is_told_last(tmp_path: Path) -> None:
             slow = asyncio.create_task(select(alice, session_id, first["ai_message"]["id"]))
             await gate.reached.wait()
             quick = asyncio.create_task(select(alice, session_id, again["ai_message"]["id"]))
-            await alice.call("GET", "/me/")  # it has come to the lock, or past it
+            locks = chat.app.sessions._selecting
+            # A lock has no event for who waits for it.
+            while not quick.done() and not getattr(locks.get(session_id), "_waiters", None):  # noqa: ASYNC110
+                await asyncio.sleep(0)
             gate.opened.set()
             await asyncio.gather(slow, quick)
             told = [(await socket.receive())["session"]["head_id"] for _ in range(2)]
