@@ -13,9 +13,10 @@ import click
 from chatd import __version__
 from chatd.cli.frame import Commands, everywhere
 
-# In the order of the help: what runs the server, what looks after it.
+# In the order of the help: what runs the server, what talks to it, what looks after it.
 COMMANDS = {
     "serve": "serve",
+    "chat": "chat",
     "tokens": "tokens",
     "users": "users",
     "sync-models": "sync_models",

@@ -39,6 +39,11 @@ class Mailbox:
             self._is_closed, self._error = True, error
             self._changed.set()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether `get` has to wait, or ends."""
+        return not self._events
+
     async def get(self) -> Event:
         """Return the next event. Raises StopAsyncIteration at the end."""
         while not self._events:

@@ -18,7 +18,8 @@ State = Literal["queued", "sent", "accepted", "ended"]
 class Turn:
     """What a send, regenerate or edit leads to. Iterate over it, or await `reply`.
 
-    Iterating yields the turn's events, at last Complete. Both raise the ChatdError with which the
+    Iterating yields the turn's events, at last Complete; the pieces of Text before it add up to the
+    reply, unless that was stopped. Both raise the ChatdError with which the
     server refused the turn (then nothing is stored), or TurnFailed when its generation failed.
     Leaving the iteration, or cancelling who awaits it, does not stop the generation: `stop` does.
     """
@@ -28,13 +29,13 @@ class Turn:
         command: dict[str, Any],
         *,
         client_id: str | None = None,
-        stop: Callable[[Turn], None],
+        stop: Callable[[Turn], None] = lambda turn: None,
     ) -> None:
         self.client_id = client_id or new_id()
         self.generation_id: str | None = None
         self.state: State = "queued"
         self.command = {**command, "client_id": self.client_id}
-        self._text = Strand()
+        self._text, self._told = Strand(), 0
         self.must_stop = False
         self._mailbox = Mailbox()
         self._seen: set[type[Event]] = set()
@@ -76,6 +77,11 @@ class Turn:
         self._stop(self)
 
     @property
+    def has_news(self) -> bool:
+        """Whether there is an event to be had at once."""
+        return not self._mailbox.is_empty
+
+    @property
     def is_ended(self) -> bool:
         """Whether nothing more will come."""
         return self.state == "ended"
@@ -91,6 +97,10 @@ class Turn:
             if type(event) in self._seen:
                 return
             self._seen.add(type(event))
+        if isinstance(event, Text):
+            self._told += len(event.content)
+        elif isinstance(event, Ended) and (rest := unseen(event, self._told)):
+            self._mailbox.put(rest)
         self._mailbox.put(event)
         if isinstance(event, Ended):
             self._message = event.message
@@ -106,3 +116,17 @@ class Turn:
         self.state = "ended"
         self._mailbox.close(error)
         self._ended.set()
+
+
+def unseen(end: Ended, told: int) -> Text | None:
+    """Return the text of a reply of which so many characters were told, if some were missed.
+
+    What was told is a prefix of a complete reply. One that was stopped or failed may be shorter.
+    """
+    if len(end.message.content) <= told:
+        return None
+    return Text(
+        generation_id=end.generation_id,
+        message_id=end.message.id,
+        content=end.message.content[told:],
+    )

@@ -15,12 +15,13 @@ import httpx
 import msgspec
 
 from chatd.client.answers import Accepted, Reply, Stopped
-from chatd.client.errors import TurnFailed, Unreachable
-from chatd.client.events import Disconnected, Ended, Event, Failed, UserMessage
+from chatd.client.errors import Unreachable
+from chatd.client.events import Disconnected, Event
 from chatd.client.follower import Follower
 from chatd.client.link import Timing
 from chatd.client.rest import Rest, read
 from chatd.client.sessions import part
+from chatd.client.turn import Turn
 from chatd.sse import Parser
 from chatd.types import new_id
 
@@ -57,19 +58,18 @@ class Turns:
         Ends with Complete, or raises TurnFailed.
         """
         path = f"sessions/{part(session_id)}/send_message/"
-        body, follower, failures = _sent(text, client_id), Follower(), 0
-        backoff, is_stored = self._timing.backoff(), False
+        turn, follower = Turn({}, client_id=client_id), Follower()
+        body, backoff, failures = _sent(text, turn.client_id), self._timing.backoff(), 0
         while True:
             try:
                 async with contextlib.aclosing(self._events(path, body, follower)) as events:
                     async for event in events:
-                        failures = 0
-                        if isinstance(event, Failed):
-                            raise TurnFailed(event.error, event.message)
-                        if not isinstance(event, UserMessage) or not is_stored:
-                            yield event
-                        is_stored = is_stored or isinstance(event, UserMessage)
-                        if isinstance(event, Ended):
+                        turn.take(event)
+                        while turn.has_news:
+                            failures = 0
+                            yield await anext(turn)
+                        if turn.is_ended:
+                            await turn.reply()
                             return
                 reason = "the stream broke off"
             except httpx.TransportError as exc:

@@ -94,9 +94,13 @@ class CuttingProxy:
         if not connection.is_stalled:
             writer.close()
 
-    async def _close(self) -> None:
+    def cut_all(self) -> None:
+        """Cut all connections that there are."""
         for writer in self._writers:
             writer.transport.abort()
+
+    async def _close(self) -> None:
+        self.cut_all()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @contextlib.asynccontextmanager
