@@ -39,7 +39,6 @@ def chat(session_id: str | None, model: str | None, url: str | None, token: str 
     from chatd.cli.conversation import Conversation, Leave
     from chatd.client import ClientError
 
-    text = "" if sys.stdin.isatty() else _piped()
     try:
         with _client(config, url, token) as client:
             conversation = Conversation(client, session_id, model)
@@ -47,7 +46,7 @@ def chat(session_id: str | None, model: str | None, url: str | None, token: str 
                 if sys.stdin.isatty():
                     conversation.run()
                 else:
-                    conversation.say(text)
+                    conversation.say(_piped())
     except ClientError as exc:
         raise click.ClickException(str(exc)) from exc
 

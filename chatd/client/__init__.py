@@ -13,6 +13,7 @@ not tell is a ClientError. `chatd.client.blocking` is the same for programs with
 
 from chatd.client.answers import Accepted as Accepted
 from chatd.client.answers import Counted as Counted
+from chatd.client.answers import Found as Found
 from chatd.client.answers import Health as Health
 from chatd.client.answers import Reply as Reply
 from chatd.client.answers import SignedIn as SignedIn

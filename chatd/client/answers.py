@@ -80,6 +80,25 @@ class Health(Value, frozen=True, kw_only=True):
     code: str | None = None
 
 
+class FoundSession(Value, frozen=True, kw_only=True):
+    """The session that a found message is in."""
+
+    id: str
+    title: str = ""
+
+
+class Found(Value, frozen=True, kw_only=True):
+    """A message that a search has found.
+
+    `highlights` are pairs of places in the snippet, the second behind the last character.
+    """
+
+    message: Message
+    session: FoundSession
+    snippet: str = ""
+    highlights: list[tuple[int, int]] = msgspec.field(default_factory=list)
+
+
 class Counted(Value, frozen=True, kw_only=True):
     """The caller's own numbers."""
 

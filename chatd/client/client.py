@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from chatd.client.answers import Counted, Health, SignedIn, Ticket
+from chatd.client.answers import Counted, Found, Health, SignedIn, Ticket
 from chatd.client.catalog import Models, Presets
 from chatd.client.chat import ChatSession
 from chatd.client.link import Link, Receiver, Timing
@@ -98,6 +99,11 @@ class Client:
         """Change preferences, such as default_model; None removes one."""
         body = {"preferences": preferences}
         return read(User, await self._rest.call("PATCH", "me/", body=body))
+
+    def search(self, query: str, *, is_active: bool | None = True) -> AsyncIterator[Found]:
+        """Yield the caller's messages that have all words of a query, the best match first."""
+        active = "all" if is_active is None else is_active
+        return self._rest.pages(Found, "search/", q=query, is_active=active)
 
     async def sign_in(self, **credentials: Any) -> SignedIn:
         """Exchange a ticket, or name and password, for a token, which is used from now on."""

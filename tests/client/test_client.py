@@ -354,3 +354,40 @@ async def test_typing(tmp_path: Path) -> None:
             event = await anext(events)
             assert isinstance(event, cc.UserTyping)
             assert (event.name, event.is_typing) == ("alice", True)
+
+
+async def test_branches(tmp_path: Path) -> None:
+    """Answering anew and editing, over a socket and over REST; both branches stay, one is shown."""
+    replies = [[word] for word in ("one", "two", "three", "four", "five")]
+    async with chatting(tmp_path, Script(*replies)) as chat, connected(chat) as client:
+        session_id = await new_session(client)
+        async with client.chat(session_id) as session:
+            first = await session.ask("1")
+            second = await session.regenerate(client_id="c").reply()
+            assert (second.content, second.parent_id) == ("two", first.parent_id)
+            assert (await session.regenerate(client_id="c").reply()) == second
+            assert first.parent_id is not None
+            third = await session.edit(first.parent_id, "1, but better").reply()
+            assert third.content == "three"
+        assert (await client.turns.regenerate(session_id)).ai_message.content == "four"
+        edited = await client.turns.edit(session_id, first.parent_id, "1, again")
+        assert edited.ai_message.content == "five"
+        assert edited.user_message.content == "1, again"
+        await client.messages.select(session_id, first.id)
+        shown = await listed(client.messages.list(session_id))
+        assert [message.content for message in shown] == ["1", "one"]
+        everything = await listed(client.messages.list(session_id, all_branches=True))
+        assert len(everything) == 8
+
+
+async def test_searching(tmp_path: Path) -> None:
+    """What was said is found, with where it is and the words that matched."""
+    script = Script(["the walrus said"])
+    async with chatting(tmp_path, script) as chat, connected(chat) as client:
+        session = await client.sessions.create(model="script/model", title="Oysters")
+        await client.turns.send(session.id, "what now?")
+        (found,) = await listed(client.search("walrus"))
+        assert found.session.title == "Oysters"
+        assert found.message.role == "assistant"
+        start, end = found.highlights[0]
+        assert found.snippet[start:end] == "walrus"
