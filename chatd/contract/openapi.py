@@ -6,14 +6,11 @@ import re
 from typing import Any
 
 from chatd import __version__
+from chatd.contract.caller_operations import CALLER_OPERATIONS
+from chatd.contract.catalog_operations import MODEL_OPERATIONS, PRESET_OPERATIONS
 from chatd.contract.components import body_name, needed, ref
 from chatd.contract.operation import JSON, PROBLEM, Answer, Operation, Parameter
-from chatd.contract.other_operations import (
-    CALLER_OPERATIONS,
-    MODEL_OPERATIONS,
-    PRESET_OPERATIONS,
-    SERVER_OPERATIONS,
-)
+from chatd.contract.server_operations import SERVER_OPERATIONS
 from chatd.contract.session_operations import SESSION_OPERATIONS
 from chatd.contract.turn_operations import TURN_OPERATIONS
 from chatd.errors import ChatdError, RateLimited, Unauthenticated
