@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from commands import Commands
+from harness import Script, chatting
 from test_cli import Shell
 
 from benchmarks.transfer import fill
@@ -217,6 +218,34 @@ async def test_an_import_beside_a_server(tmp_path: Path) -> None:
     assert session["message_count"] == 5
     assert [message["content"] for message in messages][1] == "A cat."
     assert session["id"].encode() in exported
+
+
+async def test_branches_of_real_turns(tmp_path: Path) -> None:
+    """What users see after edits, regenerations and a selection is seen after an import."""
+    async with chatting(tmp_path, Script(*[[str(n)] for n in range(5)])) as chat:
+        alice = await chat.client("alice")
+        session = await alice.new_session()
+        path = f"/sessions/{session}"
+        first = await alice.send(session, "one")
+        await alice.send(session, "two")
+        await alice.call("POST", f"{path}/regenerate/", json={})
+        edit = f"{path}/messages/{first['user_message']['id']}/"
+        await alice.call("PATCH", edit, json={"content": "one again"})
+        await alice.call("POST", f"{path}/messages/{first['ai_message']['id']}/select/")
+        shown = await alice.messages(session)
+        everything = await alice.messages(session, branch="all")
+    shell = Commands(tmp_path)
+    file = str(tmp_path / "all.jsonl")
+    shell.says("export", file)
+    shell.says("import", file, "--data-dir", str(tmp_path / "new" / "data"))
+
+    async with chatting(tmp_path / "new", Script(["more"])) as chat:
+        alice = await chat.client("alice")
+        assert await alice.messages(session) == shown
+        assert await alice.messages(session, branch="all") == everything
+        more = await alice.send(session, "more")
+    assert [message["content"] for message in shown] == ["one", "0", "two", "2"]
+    assert more["user_message"]["parent_id"] == shown[-1]["id"]
 
 
 def test_broken_lines(shell: Commands, tmp_path: Path) -> None:
