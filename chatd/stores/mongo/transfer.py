@@ -36,6 +36,9 @@ from chatd.stores.mongo.records import (
 from chatd.stores.mongo.schema import META
 
 MOST_BYTES = 4_000_000  # of the texts of one page
+# Documents of one call, which has a few seconds: the index of words takes most of the time of one,
+# more the larger it is.
+PART = 100
 KEPT = {"document": {"$exists": True}}  # no seals
 
 _mark_of = msgspec.json.Decoder(CopyMark).decode
@@ -113,18 +116,21 @@ async def put_records(
     database: Database, collection: Collection, records: Sequence[Record]
 ) -> None:
     """Insert records; where some are there already, each in place of the one with its id."""
-    documents = [DOCUMENT[collection](record) for record in records]
-    if not documents:
-        return
     target = database.collection(collection)
-    try:
-        await target.insert_many(documents, ordered=False)
-    except BulkWriteError as exc:
-        if not broken_index(exc):
-            raise
-        writes = [ReplaceOne(_place(document), document, upsert=True) for document in documents]
-        with _conflicts():
-            await target.bulk_write(writes, ordered=False)
+    for documents in _parts([DOCUMENT[collection](record) for record in records]):
+        try:
+            await target.insert_many(documents, ordered=False)
+        except BulkWriteError as exc:
+            if not broken_index(exc):
+                raise
+            writes = [ReplaceOne(_place(document), document, upsert=True) for document in documents]
+            with _conflicts():
+                await target.bulk_write(writes, ordered=False)
+
+
+def _parts(documents: list[Document]) -> Iterator[list[Document]]:
+    for start in range(0, len(documents), PART):
+        yield documents[start : start + PART]
 
 
 @contextlib.contextmanager
@@ -160,12 +166,14 @@ async def add_conversations(database: Database, conversations: Sequence[Conversa
 
 async def _insert_messages(database: Database, documents: list[Document]) -> None:
     try:
-        await database.messages.insert_many(documents, ordered=False)
+        for part in _parts(documents):
+            await database.messages.insert_many(part, ordered=False)
     except BulkWriteError as exc:
         if not broken_index(exc):
             raise
         await _erase_orphans(database, sorted({d["session_id"] for d in documents}))
-        await database.messages.insert_many(documents, ordered=False)
+        for part in _parts(documents):
+            await database.messages.insert_many(part, ordered=False)
 
 
 async def _erase_orphans(database: Database, session_ids: Sequence[str]) -> None:
