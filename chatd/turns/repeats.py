@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from weakref import WeakValueDictionary
 
 from chatd.errors import Conflict, GenerationRunning, NotFound
 from chatd.generations import Generations
@@ -14,13 +15,29 @@ from chatd.types import Message, Turn, User
 OTHER_NODE_POLL = 0.05  # seconds between looks at what another process does
 
 
+class Asked:
+    """What is being asked with one client_id: by whom first, and how many firsts have passed."""
+
+    def __init__(self) -> None:
+        self.holder: asyncio.Event | None = None
+        self.passed = 0
+
+    def leave(self) -> None:
+        """Let the others look for what became of the first."""
+        self.passed += 1
+        if self.holder is not None:
+            self.holder.set()
+            self.holder = None
+
+
 class Repeats:
     """Knows what has been asked already."""
 
     def __init__(self, store: Store, generations: Generations) -> None:
         self._store = store
         self._generations = generations
-        self._asking: dict[tuple[str, str], asyncio.Event] = {}  # by session and client_id
+        # By session and client_id, while somebody asks.
+        self._asking: WeakValueDictionary[tuple[str, str], Asked] = WeakValueDictionary()
 
     async def find_or_enter(self, user: User, ask: Ask, stack: contextlib.ExitStack) -> Sent | None:
         """Return the first of this client_id as `find` does, also when it is just being asked here.
@@ -28,19 +45,21 @@ class Repeats:
         None makes this ask the first, until the stack is closed. So only one of many at the same
         time is counted by the rate limit, and the others are repeats of it.
         """
-        first = await self.find(user, ask)
-        if first is not None or ask.client_id is None:
-            return first
+        if ask.client_id is None:
+            return None
         key = ask.session_id, ask.client_id
-        while (earlier := self._asking.get(key)) is not None:
-            await earlier.wait()
+        asked = self._asking.setdefault(key, Asked())
+        while True:
+            passed = asked.passed
             first = await self.find(user, ask)
             if first is not None:
                 return first
-        done = self._asking[key] = asyncio.Event()
-        stack.callback(done.set)
-        stack.callback(self._asking.pop, key)
-        return None
+            if asked.holder is not None:
+                await asked.holder.wait()
+            elif asked.passed == passed:  # nobody came and went while we looked
+                asked.holder = asyncio.Event()
+                stack.callback(asked.leave)
+                return None
 
     async def find(self, user: User, ask: Ask) -> Sent | None:
         """Return the turn of this client_id, if any. Raises Conflict if it was not asked for so."""
