@@ -272,3 +272,16 @@ def texts(log: str, logger: str) -> list[str]:
 def errors(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     """Return the records of errors."""
     return [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_a_failure_with_a_name_is_no_error_of_ours(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client cannot fill the log of errors: a turn of a model that nobody has is a warning."""
+    async with chatting(tmp_path) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session(model="llm/nobody-has-it")
+        body = {"message": "hi"}
+        await alice.call("POST", f"/sessions/{session_id}/send_message/", 503, json=body)
+    assert not errors(caplog)
+    assert "llm/nobody-has-it" in caplog.text

@@ -86,7 +86,8 @@ def log_failure(handler: RequestHandler, request_id: str, exc_info: Any) -> None
     if isinstance(error, (ChatdError, HTTPError)) and as_chatd_error(error).status < 500:
         return
     if isinstance(error, ChatdError):
-        logger.error("%s: %s %s: %s", request_id, request.method, request.path, error)
+        # A failure with a name passes, or is another server's; an error is what needs mending here.
+        logger.warning("%s: %s %s: %s", request_id, request.method, request.path, error)
     else:
         logger.error(
             "%s: %s %s failed", request_id, request.method, request.path, exc_info=exc_info
