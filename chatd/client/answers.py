@@ -11,7 +11,7 @@ from chatd.types import Message, User, Value
 
 
 class Reply(Value, frozen=True, kw_only=True):
-    """A turn that has ended. A duplicate's `ai_message.status` says how."""
+    """A turn that has ended: its `ai_message.status` is complete or stopped."""
 
     user_message: Message
     ai_message: Message

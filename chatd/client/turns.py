@@ -15,7 +15,7 @@ import httpx
 import msgspec
 
 from chatd.client.answers import Accepted, Reply, Stopped
-from chatd.client.errors import Unreachable
+from chatd.client.errors import TurnFailed, Unreachable, error_of
 from chatd.client.events import Disconnected, Event
 from chatd.client.follower import Follower
 from chatd.client.link import Timing
@@ -105,7 +105,7 @@ class Turns:
             body["message_id"] = message_id
         path = f"sessions/{part(session_id)}/regenerate/"
         response = await self._rest.call("POST", path, body=body, may_repeat=True, patience=0)
-        return read(Reply, response)
+        return _succeeded(read(Reply, response))
 
     async def edit(
         self, session_id: str, message_id: str, text: str, *, client_id: str | None = None
@@ -114,7 +114,7 @@ class Turns:
         body = {"content": text, "client_id": client_id or new_id()}
         path = f"sessions/{part(session_id)}/messages/{part(message_id)}/"
         response = await self._rest.call("PATCH", path, body=body, may_repeat=True, patience=0)
-        return read(Reply, response)
+        return _succeeded(read(Reply, response))
 
     async def stop(
         self, session_id: str, *, generation_id: str | None = None, seen_seq: int | None = None
@@ -127,8 +127,16 @@ class Turns:
     async def _wait(self, path: str, text: str, client_id: str | None) -> Reply:
         body = _sent(text, client_id)
         response = await self._rest.call("POST", path, body=body, may_repeat=True, patience=0)
-        return read(Reply, response)
+        return _succeeded(read(Reply, response))
 
 
 def _sent(text: str, client_id: str | None) -> dict[str, str]:
     return {"message": text, "client_id": client_id or new_id()}
+
+
+def _succeeded(reply: Reply) -> Reply:
+    """Return a reply. Raises TurnFailed for a repeat whose first answer, a failure, was lost."""
+    answer = reply.ai_message
+    if answer.status in ("complete", "stopped"):
+        return reply
+    raise TurnFailed(error_of(answer.error or {}), answer)
