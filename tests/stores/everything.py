@@ -23,6 +23,8 @@ async def use_everything(store: Store) -> None:
     await store.take_slot(ALICE.id, session.id, slot, lease=0, fork_after=0)
     await store.free_slot(session.id, slot.generation_id, [])
     await store.get_head(ALICE.id, session.id)
+    await store.get_session(ALICE.id, session.id)
+    await store.select_message(ALICE.id, session.id, first.id)
     for bounds in ({}, {"before": 3}, {"after": 1}, {"since": 1}):
         await store.list_messages(ALICE.id, session.id, **bounds)
         await store.list_messages(ALICE.id, session.id, all_branches=True, **bounds)
@@ -40,6 +42,10 @@ async def use_everything(store: Store) -> None:
     await store.list_sessions(ALICE.id, is_active=None, cursor=page.previous)
     await use_search(store)
     await store.get_stats(ALICE.id)
+    await store.read_sessions(ALICE.id)
+    await store.read_messages(session.id)
+    await store.find_owners([session.id])
+    await store.is_generating()
     await store.update_session(ALICE.id, session.id, {"title": "x"})
     await store.purge_session(ALICE.id, session.id)
 
@@ -101,6 +107,7 @@ async def use_catalog(store: Store) -> None:
     preset = Preset(id=new_id(), name="p", is_public=True, created_at=now(), updated_at=now())
     await store.add_preset(ALICE.id, preset)
     await store.list_presets(BOB.id)
+    await store.get_preset(ALICE.id, preset.id)
     await store.update_preset(ALICE.id, preset.id, {"name": "q"})
     await store.delete_preset(ALICE.id, preset.id)
     await store.save_models("p", [ModelInfo(name="a"), ModelInfo(name="b")])

@@ -89,7 +89,8 @@ def find_owners(connection: Connection, session_ids: Sequence[str]) -> dict[str,
     """Return whose sessions these are."""
     return dict(
         connection.execute(
-            "SELECT id, user_id FROM sessions WHERE id IN (SELECT value FROM json_each(?))",
+            "SELECT sessions.id, user_id FROM json_each(?) AS wanted"
+            " CROSS JOIN sessions ON sessions.id = wanted.value",
             (to_json(session_ids),),
         ).fetchall()
     )
