@@ -112,7 +112,7 @@ class Connection:
         }
         replay = [event for row in missed if (event := replay_event(row))]
         self.frames: list[Frame] = [greeting, *map(_frame, replay)]
-        ended = frozenset(r.id for r in missed if r.role == "assistant" and r.status != "streaming")
+        ended = [r.id for r in missed if r.role == "assistant" and r.status != "streaming"]
         self.subscriber.settle(server.revision, ended)
 
     def pump(self) -> None:
