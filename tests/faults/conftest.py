@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import mongod
 import pytest
 from pymongo import MongoClient
-
-NewStore = Callable[[], str]
+from scene import NewStore
 
 
 @pytest.fixture(params=["sqlite", "mongo"])

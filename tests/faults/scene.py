@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from story import Answer, CaughtUp, Message, Send, Story, message_of
 from scripts.llm import LlmServer
 
 MODEL = "llm/qwen3:8b"
+
+NewStore = Callable[[], str]  # returns the URL of a store of its own
 
 
 class Scene:

@@ -10,11 +10,10 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from conftest import NewStore
 from judge import judge
 from load import FACES, Clients, History
 from process import Process
-from scene import Scene
+from scene import NewStore, Scene
 from story import Story
 
 import chatd

@@ -11,11 +11,10 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from conftest import NewStore
 from judge import judge
 from load import Clients, History
 from process import Process
-from scene import Scene
+from scene import NewStore, Scene
 from story import all_of
 
 from scripts.llm import LlmServer
