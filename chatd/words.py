@@ -4,19 +4,24 @@ The stores' engines cut texts in ways of their own and know no words in scripts 
 they are given words that are cut and folded here, with spaces between them. Case, diacritics and
 compatibility forms (full width, ligatures) are folded. A character of Chinese, Japanese, Korean,
 Thai, Lao, Burmese or Khmer is a word by itself, and so is an emoji: what stands together in a query
-must then stand together in the text, which finds every part of a run of them.
+must then stand together in the text, which finds every part of a run of them. The voice mark of a
+kana, if it is a character of its own, belongs to it.
 
 What this module returns for a text is in the stores' indexes: a change needs a migration.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
 LONGEST = 128  # characters of a word; the rest of a longer one (Base64, hexadecimal) does not count
+# What is searched of one text: its beginning, as far as it has no more different words. Each is a
+# key of MongoDB's index, and one document may have 100,000 of them, or what its cache holds.
+MOST_WORDS, MOST_CHARACTERS = 20_000, 2**20
 
 _ALONE = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao; Burmese; Khmer
@@ -28,7 +33,8 @@ _ALONE = (
 # Marks that \w does not know: they part no word. Those of the first row fold away.
 _FOLDED = "\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u0640\u064b-\u065f\u0670"
 _MARKS = _FOLDED + "\u0900-\u0963\u0966-\u0dff"
-_WORD = re.compile(f"[{_ALONE}]|(?:[^\\W_{_ALONE}]|[{_MARKS}])+")
+_VOICES = "\u3099\u309a\uff9e\uff9f"  # what makes "ga" of "ka", behind it
+_WORD = re.compile(f"[{_ALONE}][{_VOICES}]?|(?:[^\\W_{_ALONE}]|[{_MARKS}])+")
 _ASCII_WORD = re.compile("[a-z0-9]+")
 # Compatibility forms may hold what parts words: "⑴" is "(1)".
 _DROPPED = re.compile(f"[{_FOLDED}]|[\\x00-/:-@\\[-`{{-\\x7f]|\\s")
@@ -52,11 +58,24 @@ def words(text: str) -> Iterator[Word]:
 
 def searchable(text: str) -> str:
     """Return the words of a text with a space before, between and behind them, or nothing."""
+    text = text[:MOST_CHARACTERS]
     if text.isascii():
         found = [word[:LONGEST] for word in _ASCII_WORD.findall(text.lower())]
     else:
         found = [folded for word in _WORD.findall(text) if (folded := _fold(word))]
+    if len(found) > MOST_WORDS:
+        found = _beginning(found)
     return f" {' '.join(found)} " if found else ""
+
+
+def _beginning(found: list[str]) -> list[str]:
+    """Return words up to the first that is one too many."""
+    known: set[str] = set()
+    for place, word in enumerate(found):
+        known.add(word)
+        if len(known) > MOST_WORDS:
+            return found[:place]
+    return found
 
 
 def phrases(query: str) -> list[tuple[str, ...]]:
@@ -71,5 +90,11 @@ def phrases(query: str) -> list[tuple[str, ...]]:
 def _fold(word: str) -> str:
     if word.isascii():
         return word.lower()[:LONGEST]
+    # The same words come again and again, most of all those that are one character.
+    return _folded(word) if len(word) < LONGEST else _folded.__wrapped__(word)
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _folded(word: str) -> str:
     plain = _DROPPED.sub("", unicodedata.normalize("NFKD", word).casefold())
     return unicodedata.normalize("NFC", plain)[:LONGEST]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatd.words import LONGEST, phrases, searchable, words
+from chatd.words import LONGEST, MOST_CHARACTERS, MOST_WORDS, phrases, searchable, words
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,7 @@ from chatd.words import LONGEST, phrases, searchable, words
         ("ＦＵＬＬ ⑴", " full 1 "),
         ("foo_bar 3.14", " foo bar 3 14 "),
         ("東京 tower", " 東 京 tower "),
+        ("ﾊﾟﾝ ﾊﾞ カ\u3099 ハ", " パ ン バ ガ ハ "),
         ("がんばる", " が ん ば る "),
         ("й ё", " и е "),
         ("👍🏽ok", " 👍 🏽 ok "),
@@ -29,6 +30,15 @@ from chatd.words import LONGEST, phrases, searchable, words
 def test_searchable(text: str, expected: str) -> None:
     """A text becomes its folded words between spaces."""
     assert searchable(text) == expected
+
+
+def test_the_beginning_of_a_text_is_searched() -> None:
+    """A text has as many different words as an index takes, however often each, and an end."""
+    many = [f"{number}" for number in range(MOST_WORDS + 1)]
+    assert searchable(" ".join(many)).split() == many[:-1]
+    often = ["word", "Wört"] * MOST_WORDS
+    assert searchable(" ".join(often)).split() == ["word", "wort"] * MOST_WORDS
+    assert searchable("x" * MOST_CHARACTERS + " behind") == f" {'x' * LONGEST} "
 
 
 def test_phrases() -> None:

@@ -21,6 +21,8 @@ TEXTS = [
     "ﬁne ＦＵＬＬ width 🎉",
     "हिन्दी भाषा",
     "concatenate",
+    "ハハ かき",
+    "パパ がき",
 ]
 
 
@@ -68,6 +70,10 @@ FINDS: list[tuple[str, list[int]]] = [
     ("🎉", [8]),
     ("हिन्दी", [9]),
     ("cat", []),
+    ("ハ", [11]),
+    ("パ", [12]),
+    ("ﾊﾟﾊﾟ", [12]),
+    ("がき", [12]),
     ("***", []),
     ('" - *', []),
     ("words : fox", []),
@@ -196,3 +202,12 @@ async def test_very_long_queries_and_words(store: Store) -> None:
     assert texts(await store.search(ALICE.id, "x" * 10_000)) == ["x" * 10_000]
     assert texts(await store.search(ALICE.id, "y" * 200)) == ["y" * 200]
     assert texts(await store.search(ALICE.id, '"' * 10_000)) == []
+
+
+async def test_an_answer_of_very_many_words(store: Store) -> None:
+    """It ends like any other, and is found by the words in its beginning."""
+    many = " ".join(str(number) for number in range(120_000))
+    await a_turn(store, await add(store), "count", many)
+
+    assert texts(await store.search(ALICE.id, "19998 19999")) == [many]
+    assert texts(await store.search(ALICE.id, "119999")) == []

@@ -97,7 +97,7 @@ async def search(
     while await catch_up(database):
         pass
     every = " ".join(f'" {" ".join(phrase)} "' for phrase in wanted)
-    text = {"user_id": user_id, "$text": {"$search": every}}
+    text = {"user_id": user_id, "$text": {"$search": every, "$diacriticSensitive": True}}
     pipeline = _pipeline(text, user_id, is_active, place, limit + 1)
     ranks = {one["_id"]: one for one in await aggregate(database.messages, pipeline)}
     messages = await _messages(database, ranks)
