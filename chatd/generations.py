@@ -23,7 +23,7 @@ from chatd.events import Event
 from chatd.failpoints import failpoint
 from chatd.observer import Observer
 from chatd.provider import Prompt, Provider
-from chatd.recovery import end_abandoned
+from chatd.recovery import try_to_end
 from chatd.run import Run
 from chatd.store import Store
 from chatd.tracing import request_id
@@ -270,7 +270,7 @@ class Generations:
             slot = abandoned.head.slot
             if slot is None or slot.generation_id in self._runs:
                 continue
-            ended = await end_abandoned(self._store, abandoned)
+            ended = await try_to_end(self._store, abandoned)
             if ended is not None:
                 logger.info("generation %s was interrupted by a crash", slot.generation_id)
                 self._announce_end(abandoned.user_id, *ended, slot.client_id)

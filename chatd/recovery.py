@@ -10,11 +10,29 @@ A crash can fall between any two of a turn's four writes. Which one it was shows
 
 from __future__ import annotations
 
-from chatd.errors import ChatdError, Conflict, GenerationInterrupted
+import logging
+
+from chatd.errors import ChatdError, Conflict, GenerationInterrupted, StoreUnavailable
 from chatd.failpoints import failpoint
 from chatd.run import error_value
 from chatd.store import Store
 from chatd.types import Abandoned, Message, Session, now
+
+logger = logging.getLogger(__name__)
+
+
+async def try_to_end(store: Store, abandoned: Abandoned) -> tuple[Message, Session] | None:
+    """Do `end_abandoned`; of a turn that cannot be ended only write so in the log.
+
+    It must not keep the others from their ends, nor the server from starting.
+    """
+    try:
+        return await end_abandoned(store, abandoned)
+    except StoreUnavailable:
+        raise
+    except Exception:
+        logger.exception("the turn in session %s cannot be ended", abandoned.head.session.id)
+        return None
 
 
 async def end_abandoned(store: Store, abandoned: Abandoned) -> tuple[Message, Session] | None:

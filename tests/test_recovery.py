@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pytest
 from harness import API, Chat, Client, Script, chatting
+from pymongo import MongoClient
 
+from chatd.stores import sqlite_path
 from chatd.types import Message, Slot, new_id, now
 
 pytestmark = pytest.mark.usefixtures("each_store")
@@ -87,8 +91,36 @@ async def test_a_client_learns_of_the_interruption(tmp_path: Path) -> None:
     assert event["ai_message"]["revision"] == 3
 
 
-async def _die(chat: Chat, alice: Client, session_id: str, writes: int) -> None:
-    """Do a turn up to a write as an earlier boot of this node would have, and no further."""
+async def test_a_turn_that_cannot_be_ended_stops_no_other(tmp_path: Path) -> None:
+    """A message that the database refuses is left as it is; the server starts, others are ended."""
+    async with chatting(tmp_path, Script()) as chat:
+        alice = await chat.client("alice")
+        session_ids = [await alice.new_session() for _ in range(3)]
+        answer_ids = [await _die(chat, alice, session_id, 2) for session_id in session_ids]
+        forbid_changes(chat.app.config.store.url, answer_ids[1])
+    async with chatting(tmp_path, Script()) as chat:
+        alice = await chat.client("alice")
+        sessions = [await alice.call("GET", f"/sessions/{one}/") for one in session_ids]
+    assert [session["message_count"] for session in sessions] == [2, 0, 2]
+
+
+def forbid_changes(url: str, message_id: str) -> None:
+    """Have the database itself refuse to change a message."""
+    path = sqlite_path(url)
+    if path is None:
+        with MongoClient(url) as client:
+            rule = {"_id": {"$ne": message_id}}
+            client.get_default_database().command("collMod", "messages", validator=rule)
+        return
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "CREATE TRIGGER refused BEFORE UPDATE ON messages"
+            f" WHEN old.id = '{message_id}' BEGIN SELECT raise(ABORT, 'refused'); END"
+        )
+
+
+async def _die(chat: Chat, alice: Client, session_id: str, writes: int) -> str:
+    """Do a turn up to a write as an earlier boot would have, and no further; return its id."""
     store, time, generation_id = chat.app.store, now(), new_id()
     slot = Slot(
         generation_id=generation_id,
@@ -122,3 +154,4 @@ async def _die(chat: Chat, alice: Client, session_id: str, writes: int) -> None:
         stored = await store.add_messages(generation_id, messages)
     if writes == 3:
         await store.end_message(stored[-1].replace(status="complete", updated_at=now()))
+    return generation_id
