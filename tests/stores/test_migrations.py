@@ -279,6 +279,16 @@ async def test_the_mongodb_code_of_before_runs_on(mongo_url: str) -> None:
         assert await store.database.messages.count_documents({"search_text": {"$ne": None}}) == 0
 
 
+async def test_mongodb_counts_wrong(mongo_url: str) -> None:
+    """How many messages there are is only known about; all of them get their words."""
+    load_mongo(mongo_url)
+    execute(mongo_url, "", {"_id": "search", "$set": {"done": 0, "total": 1}})
+    store = MongoStore(mongo_url)
+    await store.migrate(say_nothing)
+    async with opened(store):
+        assert await store.database.messages.count_documents({"search_text": {"$ne": None}}) == 0
+
+
 async def test_a_file_that_takes_no_writes(tmp_path: Path) -> None:
     """A store that is read-only, or held by somebody else, is said to be so and stays as it is."""
     path = tmp_path / "chat.db"

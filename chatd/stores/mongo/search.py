@@ -46,11 +46,13 @@ async def build(database: Database) -> tuple[int, int]:
     meta = database.meta
     position = await meta.find_one({"_id": POSITION})
     if position is None:
-        count = await database.messages.count_documents(OLD, hint="unsearched")
+        # To count those that are old would take longer than a call may.
+        count = await database.messages.estimated_document_count()
         position = {"_id": POSITION, "done": 0, "total": count + 1}  # one is the index
         await meta.insert_one(position)
-    done = min(position["done"] + await catch_up(database), position["total"] - 1)
-    if done > position["done"]:
+    found = await catch_up(database)
+    if found == BATCH:
+        done = min(position["done"] + found, position["total"] - 1)
         await meta.update_one({"_id": POSITION}, {"$set": {"done": done}})
         return done, position["total"]
     with pymongo.timeout(A_DAY):
