@@ -123,8 +123,9 @@ class SqliteStore(Store):
     find_turn = looks(messages.find_turn)
 
     async def search(self, user_id: str, query: str, **how: Any) -> FoundPage:
-        # Mostly there is nothing to do: then a search writes nothing.
-        while await self.database.look(search.is_behind):
+        # Mostly there is nothing to do: then a search writes nothing. What turns store after the
+        # last batch is not waited for: beside many there would always be more.
+        if await self.database.look(search.is_behind):
             while await self.database.write(search.catch_up):
                 pass
         return await self.database.read(search.find, user_id, query, **how)
