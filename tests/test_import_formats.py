@@ -250,3 +250,52 @@ def test_no_value_brings_a_reader_down(data: st.DataObject) -> None:
         if isinstance(tree, Tree):
             with contextlib.suppress(Refused):
                 assert PLANTER.plant(tree, "u", keep_ids=False).messages
+
+
+LEVELS = b"[" * 50_000 + b"]" * 50_000
+CLAUDE = b'{"uuid":"%s","chat_messages":[{"uuid":"a","sender":"human",%s}]}'
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [LEVELS, CLAUDE % (b"x", b'"content":[{"type":"tool_use","input":' + LEVELS + b"}]")],
+)
+def test_very_many_levels(tmp_path: Path, strange: bytes) -> None:
+    """What has too many levels to be read costs itself alone."""
+    good = CLAUDE % (b"good", b'"text":"hi"')
+    problem, tree = read(written(tmp_path, b"[" + strange + b"," + good + b"]"))
+    assert problem == Problem("record 1", "it has too many levels")
+    assert isinstance(tree, Tree)
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
+def test_the_ends_of_the_calendar(tmp_path: Path, time: str) -> None:
+    """A time that is none in UTC is taken for one."""
+    raw = CLAUDE % (b"x", b'"text":"hi","created_at":"' + time.encode() + b'"')
+    (found,) = planted(written(tmp_path, raw))
+    assert found.messages[0].message.created_at == dt.datetime.fromisoformat(time[:19] + "Z")
+
+
+HEAD = '{"format":"chatd","version":1}\n{"user":{"name":"alice"}}\n'
+AT = '"created_at":"2024-01-01T00:00:00Z","updated_at":"2024-01-01T00:00:00Z"'
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ('"client_id":"c"', "two messages have the same client_id"),
+        ('"usage":{"prompt_tokens":-1}', "message 1 counts tokens by numbers that are no counts"),
+        (f'"usage":{{"prompt_tokens":{2**52}}}', "its messages count more tokens than a store can"),
+    ],
+)
+def test_what_no_store_can_hold_is_refused(tmp_path: Path, fields: str, reason: str) -> None:
+    """A session that would not be what a store holds is told by its reason."""
+    lines = [f'{{"session":{{"id":"s",{AT}}}}}\n', '{"end":{}}\n']
+    lines[1:1] = [
+        f'{{"message":{{"id":"{n}","session_id":"s","role":"user",{AT},{fields}}}}}\n'
+        for n in (1, 2)
+    ]
+    (tree,) = read(written(tmp_path, (HEAD + "".join(lines)).encode()))
+    assert isinstance(tree, Tree)
+    with pytest.raises(Refused, match=reason):
+        PLANTER.plant(tree, "alice", keep_ids=True)

@@ -15,7 +15,7 @@ class Cursor(NamedTuple):
     """A place in the list of sessions, and where to go from it."""
 
     direction: Literal["next", "previous"]
-    activity_at: Annotated[int, msgspec.Meta(ge=0, le=LAST)]
+    activity_at: Annotated[int, msgspec.Meta(ge=-LAST, le=LAST)]  # before 1970, too
     id: str
 
 

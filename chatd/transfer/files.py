@@ -168,12 +168,14 @@ class _Utf8:
 
 
 def _tree(value: Any, place: str) -> Tree | Problem:
-    for reader in READERS:
-        if isinstance(value, dict) and reader.is_conversation(value):
-            try:
+    try:
+        for reader in READERS:
+            if isinstance(value, dict) and reader.is_conversation(value):
                 tree: Tree = reader.read(value, place)
-            except Refused as exc:
-                return Problem(place, str(exc))
-            return tree
-    shown = json.dumps(value, default=str)[:60]
+                return tree
+        shown = json.dumps(value, default=str)[:60]
+    except Refused as exc:
+        return Problem(place, str(exc))
+    except RecursionError:
+        return Problem(place, "it has too many levels")
     return Problem(place, f"it has the shape of no conversation that chatd knows: {shown}")

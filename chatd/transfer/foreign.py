@@ -6,30 +6,14 @@ import datetime as dt
 from typing import Any
 
 from chatd.transfer.texts import clean_text
+from chatd.transfer.times import time_of
 from chatd.transfer.trees import Refused, Tree
 from chatd.types import Message, Role, Session, Usage
 
 TITLE = 200
-LATEST = 4_102_444_800  # 2100, in seconds: a number that is greater is in milliseconds
 NEVER = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 Part = dict[str, Any]
-
-
-def time_of(value: Any) -> dt.datetime | None:
-    """Return a time as files have it: seconds or milliseconds since 1970, or ISO 8601."""
-    try:
-        if isinstance(value, str):
-            time = dt.datetime.fromisoformat(value)
-            time = time if time.tzinfo else time.replace(tzinfo=dt.UTC)
-        elif isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-            time = dt.datetime.fromtimestamp(value if value < LATEST else value / 1000, dt.UTC)
-        else:
-            return None
-    except (ValueError, OverflowError, OSError):
-        return None
-    time = time.astimezone(dt.UTC)
-    return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
 def text_of(value: Any) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 
 from chatd.errors import ProviderError
 from chatd.run import error_value
-from chatd.transfer.foreign import Grower, list_of, object_of, text_of, text_part, time_of, usage_of
+from chatd.transfer.foreign import Grower, list_of, object_of, text_of, text_part, usage_of
+from chatd.transfer.times import time_of
 from chatd.transfer.trees import Refused, Tree
 
 FORMAT = "open-webui"

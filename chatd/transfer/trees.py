@@ -18,14 +18,16 @@ import msgspec
 
 from chatd import recovery, strict_json
 from chatd.errors import ChatdError, InvalidInput
+from chatd.gathering import is_count
 from chatd.schemas import MODEL, Shapes, load
 from chatd.store.transfer import Conversation, StoredMessage, StoredSession
+from chatd.transfer.times import in_utc
 from chatd.types import Message, Session
 
 NAMESPACE = uuid.UUID("8f3c1f0a-6d0e-5b53-9a63-3f8f6b0c7d11")  # of the ids made here
 LONGEST_ID = 128
 LARGEST = 3_000_000  # of a message: one character may take four bytes, and MongoDB takes 16 MB
-LAST = 2**53
+LAST = 2**52  # of a number that others come after
 
 T = TypeVar("T", Session, Message)
 
@@ -104,8 +106,8 @@ class Planter:
                 _check_id(message_id)
         if len(message.model or "") > MODEL:
             raise InvalidInput(f"the name of message {message.id}'s model is too long")
-        if message.usage:
-            strict_json.check(list(msgspec.structs.astuple(message.usage)))
+        if message.usage and not all(map(is_count, msgspec.structs.astuple(message.usage))):
+            raise InvalidInput(f"message {message.id} counts tokens by numbers that are no counts")
         if message.parts or message.error:
             strict_json.check([message.parts, message.error])
             length += len(msgspec.json.encode([message.parts, message.error]))
@@ -127,11 +129,14 @@ def _reason(exc: ChatdError) -> str:
 def _in_order(messages: Sequence[Message]) -> list[Message]:
     """Return messages with every parent before what answers it, else by seq and time.
 
-    Raises Refused for ids that are there twice, and for parents that go round in a circle.
+    Raises Refused for ids that are there twice and for parents that go round in a circle.
     """
     places = {message.id: place for place, message in enumerate(messages)}
     if len(places) != len(messages):
         raise Refused("two messages have the same id")
+    client_ids = [message.client_id for message in messages if message.client_id is not None]
+    if len(set(client_ids)) != len(client_ids):
+        raise Refused("two messages have the same client_id")
     answers: dict[str, list[int]] = {}
     ready: list[tuple[int, dt.datetime, int]] = []
     for place, message in enumerate(messages):
@@ -176,12 +181,7 @@ def _timed(value: T) -> T:
         for t in (value.created_at, value.updated_at)
     ):
         return value
-    return value.replace(created_at=_utc(value.created_at), updated_at=_utc(value.updated_at))
-
-
-def _utc(time: dt.datetime) -> dt.datetime:
-    time = time.astimezone(dt.UTC) if time.tzinfo else time.replace(tzinfo=dt.UTC)
-    return time.replace(microsecond=time.microsecond // 1000 * 1000)
+    return value.replace(created_at=in_utc(value.created_at), updated_at=in_utc(value.updated_at))
 
 
 def _ended(message: Message) -> Message:
@@ -264,6 +264,9 @@ def _conversation(
     usages = [message.usage for message in messages if message.usage]
     answers = [message for message in messages if message.role == "assistant"]
     times = [message.created_at for message in messages]
+    total = sum(sum(msgspec.structs.astuple(usage)) for usage in usages)
+    if total > LAST:
+        raise Refused("its messages count more tokens than a store can")
     session = session.replace(
         message_count=len(messages), last_message_at=max(times, default=None), head_id=head
     )

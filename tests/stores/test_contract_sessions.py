@@ -267,7 +267,7 @@ async def test_titles_are_searched_in_any_case(store: Store) -> None:
         encode_cursor("sideways", 1, "x"),
         encode_cursor("next", "1", "x"),
         encode_cursor("next", 2**80, "x"),
-        encode_cursor("next", -1, "x"),
+        encode_cursor("next", -(2**80), "x"),
         base64.urlsafe_b64encode(rb'["next", 1, "\ud800"]').decode(),
     ],
 )
@@ -304,3 +304,16 @@ async def test_stats_are_the_sums_of_a_users_sessions(store: Store) -> None:
         last_message_at=turns[-1][1].created_at,
     )
     assert await store.get_stats(BOB.id) == Stats(sessions=1, active_sessions=1)
+
+
+async def test_sessions_from_before_1970(store: Store) -> None:
+    """A session that came with a time of long ago is on its page of the list like others."""
+    times = [dt.datetime(year, 1, 1, tzinfo=dt.UTC) for year in (1, 1960, 1980)]
+    sessions = [await add(store, created_at=time) for time in times]
+
+    page = await store.list_sessions(ALICE.id, limit=1)
+    found = page.results
+    while page.next:
+        page = await store.list_sessions(ALICE.id, limit=1, cursor=page.next)
+        found += page.results
+    assert found == sessions[::-1]
