@@ -162,7 +162,7 @@ class App:
             reply_bytes=limits.reply_bytes or sys.maxsize,
             observer=Observer(self.metrics, self.traces),
         )
-        self.sessions = Sessions(self.store, self.broker, self.generations, self.presets)
+        self.sessions = Sessions(self.store, self.broker, self.hub, self.generations, self.presets)
         self.turns = Turns(
             self.store,
             self.broker,

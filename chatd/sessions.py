@@ -14,21 +14,27 @@ from chatd.catalog import Presets
 from chatd.errors import GenerationRunning, InvalidInput, NotFound
 from chatd.events import Event
 from chatd.generations import Generations
+from chatd.hub import Hub
 from chatd.store import Store
 from chatd.stores.changes import merge_settings
-from chatd.types import Head, Preset, Session, User, new_id, now
+from chatd.types import Head, Preset, Session, SessionPage, User, new_id, now
 
 FROM_PRESET = ("model", "system_prompt", "settings")
 
 
 class Sessions:
-    """The sessions of all users, each reached only by its owner."""
+    """The sessions of all users, each reached only by its owner.
+
+    The head of one in which a generation runs is the answer that is being written: its branch is
+    the one that is shown. The store has it as head from the end of the turn on.
+    """
 
     def __init__(
-        self, store: Store, broker: Broker, generations: Generations, presets: Presets
+        self, store: Store, broker: Broker, hub: Hub, generations: Generations, presets: Presets
     ) -> None:
         self._store = store
         self._broker = broker
+        self._hub = hub
         self._generations = generations
         self._presets = presets
         self._selecting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -63,11 +69,21 @@ class Sessions:
 
     async def get(self, user: User, session_id: str) -> Session:
         """Return a session, also a deleted one. Raises NotFound."""
-        return await self._store.get_session(user.id, session_id)
+        return self._as_shown(await self._store.get_session(user.id, session_id))
+
+    async def list(self, user: User, **query: Any) -> SessionPage:
+        """Return a page of sessions, as `Store.list_sessions` does."""
+        page = await self._store.list_sessions(user.id, **query)
+        return page.replace(results=[self._as_shown(session) for session in page.results])
 
     async def head(self, user: User, session_id: str) -> Head:
         """Return a session with its newest revision and its slot. Raises NotFound."""
-        return await self._store.get_head(user.id, session_id)
+        head = await self._store.get_head(user.id, session_id)
+        return head.replace(session=self._as_shown(head.session))
+
+    def _as_shown(self, session: Session) -> Session:
+        log = self._hub.running(session.id)
+        return session if log is None else session.replace(head_id=log.message_id)
 
     async def update(
         self, user: User, session_id: str, changes: dict[str, Any], version: int | None = None
@@ -82,6 +98,7 @@ class Sessions:
         if not session.is_active:
             # A turn may have begun since; no other can now.
             await self._stop_running(user, session_id, None)
+        session = self._as_shown(session)
         kind = "session_deleted" if changes.get("is_active") is False else "session_updated"
         if session.version != before.version:
             self._tell_all(user.id, kind, session)

@@ -191,6 +191,34 @@ async def test_the_last_select_is_told_last(tmp_path: Path) -> None:
     assert told[-1] == session["head_id"] == again["ai_message"]["id"]
 
 
+async def test_the_head_while_a_generation_runs(tmp_path: Path) -> None:
+    """It is the answer that is being written: its branch is shown, whoever asks and however."""
+    go = asyncio.Event()
+    async with chatting(tmp_path, Script(["one"], ["two", go])) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session()
+        await alice.send(session_id)
+        async with alice.socket(f"session/{session_id}") as socket:
+            await socket.send("regenerate")
+            head_id = (await socket.until("ai_message_chunk"))[0]["message_id"]
+            path = f"/sessions/{session_id}/"
+            listed = (await alice.call("GET", "/sessions/"))["results"]
+            told = [
+                await alice.call("GET", path),
+                await alice.call("PATCH", path, json={"title": "new"}),
+                (await socket.until("session_updated"))[-1]["session"],
+                *listed,
+            ]
+            async with alice.socket(f"session/{session_id}", greet=False) as late:
+                told.append(await late.receive())
+            async with alice.socket("sessions", greet=False) as overview:
+                told += (await overview.receive())["sessions"]
+            go.set()
+            await socket.until("ai_message_complete")
+        told.append(await alice.call("GET", path))
+    assert [one["head_id"] for one in told] == [head_id] * 7
+
+
 async def test_events_of_a_regeneration(tmp_path: Path) -> None:
     """Followers get ai_typing, chunks and one end, and no user_message: there is no new one."""
     async with chatting(tmp_path, Script(["one"], ["two"])) as chat:

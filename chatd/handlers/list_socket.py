@@ -18,7 +18,7 @@ class SessionListSocket(Socket):
         """Join, then send the first page; what happens meanwhile follows it."""
         self.room = f"user:{self.user.id}"
         self.app.hub.join(self.room, self.subscriber)
-        page = await self.app.store.list_sessions(self.user.id)
+        page = await self.app.sessions.list(self.user)
         payload: dict[str, Any] = {
             "message": "Connected to the session list.",
             "sessions": page.results,

@@ -27,8 +27,8 @@ class SessionsHandler(SessionHandler):
         """List own sessions, the most recent activity first."""
         is_active = self.query_choice("is_active", ACTIVE, True)
         query = self.get_query_argument("q", "")
-        page = await self.app.store.list_sessions(
-            self.user.id,
+        page = await self.app.sessions.list(
+            self.user,
             is_active=is_active,
             query=query,
             limit=self.query_limit(),
