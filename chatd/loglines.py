@@ -16,6 +16,9 @@ TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 # Their lines on our requests would show URLs with tokens, or bodies.
 QUIET = ("tornado.access", "tornado.general", "httpx", "httpcore", "aiohttp.access")
 
+# What ends a line or speaks to a terminal. URLs bring it, and names of users.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
 # A line that begins with an id says itself what it is about: a socket that is closed on behalf of
 # another request's generation, for one.
 _OWN_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f-])")
@@ -37,18 +40,25 @@ def _request_id(record: logging.LogRecord, message: str) -> str:
 
 
 class TextLine(logging.Formatter):
-    """A line for people: the id of the request stands at its end, if not at its beginning."""
+    """A line for people: the id of the request stands at its end, if not at its beginning.
+
+    Control characters are escaped, so that nobody writes a line of their own, or to a terminal.
+    """
 
     def __init__(self) -> None:
         super().__init__(TEXT)
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the line without a traceback."""
-        line = super().formatMessage(record)
+        line = _CONTROL.sub(_escaped, super().formatMessage(record))
         request_id = _request_id(record, record.message)
         if not request_id or record.message.startswith(request_id):
             return line
         return f"{line} [{request_id}]"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
 
 
 class JsonLine(logging.Formatter):

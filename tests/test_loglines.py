@@ -53,6 +53,22 @@ def test_text_without_a_request() -> None:
     assert line_of(TextLine(), "it failed").endswith("chatd.test: it failed\n")
 
 
+def test_no_text_breaks_a_line_or_reaches_the_terminal() -> None:
+    """Control characters are escaped: those of ASCII, those above it, Unicode's ends of lines."""
+    text = line_of(TextLine(), "GET /%s 404", "a\nb\x1b[2J\x9b31m\u2028é")
+    assert text.endswith(r"chatd.test: GET /a\nb\x1b[2J\x9b31m\u2028é 404" + "\n")
+    assert text.count("\n") == 1
+
+
+def test_a_traceback_keeps_its_lines() -> None:
+    """It is the one thing that has more lines than one."""
+    try:
+        raise RuntimeError("five")
+    except RuntimeError:
+        text = line_of(TextLine(), "it failed", exc_info=sys.exc_info())
+    assert text.splitlines()[-1] == "RuntimeError: five"
+
+
 def test_json_names_the_request(request_id: str) -> None:
     """A line that begins with an id has that one as its request, any other that of its task."""
     assert json.loads(line_of(JsonLine(), "it failed"))["request_id"] == ID
