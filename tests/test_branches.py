@@ -562,7 +562,7 @@ async def test_a_failed_answer_is_given_anew(tmp_path: Path, failure: Exception)
 
 async def test_they_count_as_sends(tmp_path: Path) -> None:
     """The rate limit is one for all kinds of turns; repeats do not count, strangers are 404."""
-    async with chatting(tmp_path, Script(), CHATD_LIMITS_SENDS_PER_MINUTE="30") as chat:
+    async with chatting(tmp_path, Script(), CHATD_LIMITS_SENDS_PER_MINUTE="1") as chat:
         alice, bob = await chat.client("alice"), await chat.client("bob")
         session_id = await alice.new_session()
         turn = await alice.send(session_id, "q")

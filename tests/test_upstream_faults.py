@@ -157,7 +157,8 @@ async def test_every_fault(tmp_path: Path, caplog: pytest.LogCaptureFixture, mod
         keys = ("code", "message", "retryable")
         assert {key: events[-1][key] for key in keys} == told["error"]
     kinds = [event["type"] for event in later if event["type"] != "ai_message_chunk"]
-    assert kinds == ["session_updated", "user_message", "ai_typing", "ai_message_complete"]
+    assert kinds[-3:] == ["user_message", "ai_typing", "ai_message_complete"]
+    assert kinds[:-3] == ([] if mode == "qwen3:8b" else ["session_updated"])  # nothing changed
     assert later[-1]["message"]["status"] == "complete"
     assert secrets_in(json.dumps([events, later, stored])) == []
     lines = [record.getMessage() for record in caplog.records if record.levelno > logging.DEBUG]
