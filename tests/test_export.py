@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gzip
+import re
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -184,6 +187,32 @@ def test_two_thousand_messages_through_a_pipe(shell: Commands, tmp_path: Path) -
         line if not line.startswith(b'{"user"') else exported.splitlines()[1]
         for line in shell.raw("export", "-", "--data-dir", new).splitlines()[1:]
     ]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "mongo"])
+def test_twice_at_once(
+    shell: Commands, tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    """Two imports of a file at once add each session once, whole, and neither of them fails."""
+    target = f"sqlite:///{tmp_path}/new/chatd.db"
+    if kind == "mongo":
+        target = request.getfixturevalue("mongo_url")
+    asyncio.run(fill(f"sqlite:///{shell.data}/chatd.db", 2000))
+    file = tmp_path / "all.jsonl"
+    shell.says("export", str(file))
+    shell.says("users", "add", "alice", CHATD_STORE=target)
+    process = Shell(tmp_path)
+
+    with ThreadPoolExecutor(2) as threads:
+        command = functools.partial(process.run, "import", str(file), CHATD_STORE=target)
+        results = [one.result() for one in [threads.submit(command) for _ in range(2)]]
+
+    assert [result.returncode for result in results] == [0, 0], results
+    numbers = [re.findall(r"(?:added|there|failed) +(\d+)", result.stdout) for result in results]
+    assert sum(int(added) for added, _, _ in numbers) == 100
+    assert all(int(added) + int(there) == 100 for added, there, _ in numbers)
+    exported = shell.raw("export", "-", CHATD_STORE=target)
+    assert exported.splitlines()[2:] == file.read_bytes().splitlines()[2:]
 
 
 def test_files_of_other_programs(shell: Commands) -> None:

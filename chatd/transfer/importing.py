@@ -123,10 +123,18 @@ class Importer:
                 for one in planted:
                     await self._add([one])
             else:
-                self._fail(planted[0][0].place, "one of its messages is stored already")
+                await self._explain(*planted[0])
         else:
             self.tally.added += len(planted)
             self.tally.messages += sum(len(conversation.messages) for _, conversation in planted)
+
+    async def _explain(self, tree: Tree, conversation: Conversation) -> None:
+        """Note why a session could not be added: another import may have been faster."""
+        session_id, user_id = conversation.session.session.id, conversation.session.user_id
+        if await self._store.find_owners([session_id]) == {session_id: user_id}:
+            self.tally.there += 1
+        else:
+            self._fail(tree.place, "one of its messages is stored already")
 
 
 def _batches(trees: Iterable[Tree]) -> Iterator[list[Tree]]:

@@ -24,6 +24,7 @@ from chatd.store.transfer import (
 from chatd.stores.mongo.database import Database
 from chatd.stores.mongo.documents import slot_of
 from chatd.stores.mongo.driver import Document, broken_index
+from chatd.stores.mongo.locks import Lock
 from chatd.stores.mongo.messages import of_slot
 from chatd.stores.mongo.records import (
     DOCUMENT,
@@ -40,6 +41,7 @@ MOST_BYTES = 4_000_000  # of the texts of one page
 # more the larger it is.
 PART = 100
 KEPT = {"document": {"$exists": True}}  # no seals
+ADDING = "adding"  # the name of a lock
 
 _mark_of = msgspec.json.Decoder(CopyMark).decode
 
@@ -150,18 +152,22 @@ def _place(document: Document) -> Document:
 async def add_conversations(database: Database, conversations: Sequence[Conversation]) -> None:
     """Insert messages and then their sessions: who finds a session finds all of it.
 
-    What a process that died in between has left of them is erased first.
+    What a process that died in between has left of them is erased first. One that is alive would
+    look the same, so one process adds at a time.
     """
     documents = [message_written(record) for _, messages in conversations for record in messages]
     sessions = [session_written(session) for session, _ in conversations]
-    try:
-        with _conflicts():
-            if documents:
-                await _insert_messages(database, documents)
-            await database.sessions.insert_many(sessions, ordered=False)
-    except Conflict:
-        await _erase_orphans(database, [session["_id"] for session in sessions])
-        raise
+    async with Lock(database, ADDING).held():
+        if await find_owners(database, [session["_id"] for session in sessions]):
+            raise Conflict("This is already stored.")
+        try:
+            with _conflicts():
+                if documents:
+                    await _insert_messages(database, documents)
+                await database.sessions.insert_many(sessions, ordered=False)
+        except Conflict:
+            await _erase_orphans(database, [session["_id"] for session in sessions])
+            raise
 
 
 async def _insert_messages(database: Database, documents: list[Document]) -> None:
