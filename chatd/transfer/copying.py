@@ -76,18 +76,26 @@ async def _begin(source: Store, target: Store) -> CopyMark:
             )
     if await source.get_copy_mark() is not None:
         raise ConfigError("FROM is an unfinished copy itself: finish that one first.")
+    if await _first_held(source) is None:
+        raise ConfigError("FROM holds nothing at all: is that its name?")
     mark = await target.get_copy_mark()
     if mark is None:
-        for collection in COLLECTIONS:
-            if (await target.read_records(collection, limit=1)).records:
-                raise ConfigError(
-                    f"TO holds {collection} already: a copy needs an empty store; name another."
-                )
+        held = await _first_held(target)
+        if held is not None:
+            raise ConfigError(f"TO holds {held} already: a copy needs an empty store; name another.")
         mark = CopyMark(source=source.epoch)
         await target.set_copy_mark(mark)
     elif mark.source != source.epoch:
         raise ConfigError("TO is the unfinished copy of another store: empty it, or name another.")
     return mark
+
+
+async def _first_held(store: Store) -> Collection | None:
+    """Return the first collection that is not empty."""
+    for collection in COLLECTIONS:
+        if (await store.read_records(collection, limit=1)).records:
+            return collection
+    return None
 
 
 async def _copy(source: Store, target: Store, mark: CopyMark, report: Report) -> None:

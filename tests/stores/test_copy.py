@@ -119,9 +119,14 @@ async def test_what_cannot_be_copied(source: str, shell: Commands, tmp_path: Pat
         ((f"sqlite:///{tmp_path}/none.db", empty), "There is no database"),
         (("env:NOTHING", empty), "NOTHING is not set in the environment"),
         ((source, "postgres://x"), "A store's URL is sqlite:///PATH or mongodb://HOST/NAME"),
-        ((empty, source), "TO holds users already: a copy needs an empty store"),
+        ((empty, other), "FROM holds nothing at all: is that its name?"),
     ):
         assert sentence in shell.fails("store", "copy", *arguments)
+    async with opened(other) as store:
+        await store.add_user(ALICE)
+    assert "TO holds users already: a copy needs an empty store" in shell.fails(
+        "store", "copy", source, other
+    )
     async with opened(other) as store:
         await store.set_copy_mark(CopyMark(source="another"))
     assert "TO is the unfinished copy of another store" in shell.fails(
