@@ -66,8 +66,10 @@ def _directories(url: str, *, may_create: bool) -> set[Path]:
     if not may_create and not path.is_file():
         raise click.ClickException(f"There is no database {path}.")
     config = load()
-    is_ours = sqlite_path(config.store.url) == path
-    return {path.parent, *([config.data_dir.absolute()] if is_ours else [])}
+    ours = sqlite_path(config.store.url)
+    is_ours = ours is not None and ours.resolve() == path.resolve()
+    directories = {path.parent, path.resolve().parent, *([config.data_dir] if is_ours else [])}
+    return {directory.resolve() for directory in directories}  # one lock, however it is spelled
 
 
 @contextlib.contextmanager

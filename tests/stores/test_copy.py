@@ -116,6 +116,7 @@ async def test_what_cannot_be_copied(source: str, shell: Commands, tmp_path: Pat
             pass
     for arguments, sentence in (
         ((source, source), "FROM and TO are one store"),
+        ((source, source.replace("chatd.db", "../data/chatd.db")), "FROM and TO are one store"),
         ((f"sqlite:///{tmp_path}/none.db", empty), "There is no database"),
         (("env:NOTHING", empty), "NOTHING is not set in the environment"),
         ((source, "postgres://x"), "A store's URL is sqlite:///PATH or mongodb://HOST/NAME"),
