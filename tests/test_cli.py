@@ -337,6 +337,19 @@ def test_a_host_that_is_not_there(shell: Shell) -> None:
     assert "There is no host no.such.host.invalid to listen on" in sentence
 
 
+def test_a_backup_that_is_killed(shell: Shell, tmp_path: Path) -> None:
+    """What a kill leaves is not taken for a backup, and does not stop the next one."""
+    shell.says("users", "add", "alice")
+    dying = {"CHATD_TEST_BUILD": "1", "CHATD_FAILPOINT": "before_backup"}
+    assert shell.run("backup", "copy.db", **dying).returncode == -9
+    assert not (tmp_path / "copy.db").exists()
+
+    shell.says("backup", "copy.db")
+
+    assert (tmp_path / "copy.db").stat().st_mode & 0o777 == 0o600
+    assert len(list(tmp_path.glob("copy.db*"))) == 2
+
+
 async def test_a_backup_beside_a_server(shell: Shell, tmp_path: Path) -> None:
     """A backup made while the server runs is one file with everything, and an epoch of its own."""
     with shell.serving():

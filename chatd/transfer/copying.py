@@ -82,7 +82,9 @@ async def _begin(source: Store, target: Store) -> CopyMark:
     if mark is None:
         held = await _first_held(target)
         if held is not None:
-            raise ConfigError(f"TO holds {held} already: a copy needs an empty store; name another.")
+            raise ConfigError(
+                f"TO holds {held} already: a copy needs an empty store; name another."
+            )
         mark = CopyMark(source=source.epoch)
         await target.set_copy_mark(mark)
     elif mark.source != source.epoch:

@@ -6,9 +6,11 @@ import contextlib
 import os
 import secrets
 import sqlite3
+import tempfile
 from pathlib import Path
 
 from chatd.errors import ConfigError, StoreUnavailable
+from chatd.failpoints import failpoint
 
 
 def copy_database(source: Path, target: Path) -> None:
@@ -17,17 +19,23 @@ def copy_database(source: Path, target: Path) -> None:
     The copy has an epoch of its own: clients of a restored one must load everything again. Raises
     ConfigError, StoreUnavailable.
     """
-    try:
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError as exc:
-        raise ConfigError(f"{target} is there already: a backup replaces nothing.") from exc
-    with contextlib.ExitStack() as stack:
-        stack.callback(target.unlink)
+    _refuse(target)
+    # Made in a directory of its own: what a kill leaves half-way must not look like a backup.
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f"{target.name}.") as directory:
+        made = Path(directory) / target.name
+        os.close(os.open(made, os.O_CREAT | os.O_EXCL, 0o600))
         try:
-            _copy(source, target)
+            _copy(source, made)
         except sqlite3.Error as exc:
-            raise StoreUnavailable(f"{source}: {exc}.") from exc
-        stack.pop_all()
+            raise StoreUnavailable(f"{source} cannot be copied to {target}: {exc}.") from exc
+        failpoint("before_backup")
+        _refuse(target)
+        made.rename(target)
+
+
+def _refuse(target: Path) -> None:
+    if target.exists():
+        raise ConfigError(f"{target} is there already: a backup replaces nothing.")
 
 
 def _copy(source: Path, target: Path) -> None:
