@@ -37,7 +37,9 @@ def chat(session_id: str | None, model: str | None, url: str | None, token: str 
     config = load()
     url = url or f"http://localhost:{config.server.port}"
     from chatd.cli.conversation import Conversation, Leave
+    from chatd.cli.painter import printable
     from chatd.client import ClientError
+    from chatd.errors import ChatdError
 
     try:
         with _client(config, url, token) as client:
@@ -47,12 +49,16 @@ def chat(session_id: str | None, model: str | None, url: str | None, token: str 
                     conversation.run()
                 else:
                     conversation.say(_piped())
-    except ClientError as exc:
-        raise click.ClickException(str(exc)) from exc
+    except (ClientError, ChatdError) as exc:
+        raise click.ClickException(printable(str(exc))) from exc
 
 
 def _piped() -> str:
-    text = sys.stdin.read().strip("\n")
+    try:
+        text = sys.stdin.read().strip("\n")
+        text.encode()
+    except UnicodeError as exc:
+        raise click.UsageError("What is on standard input is not UTF-8.") from exc
     if not text.strip():
         raise click.UsageError("There is nothing on standard input to send.")
     return text

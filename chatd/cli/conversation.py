@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -56,8 +55,7 @@ class Conversation:
             self._attempt(self._follow)
         try:
             while True:
-                if line := input(PROMPT).strip():
-                    self._attempt(functools.partial(self._do, line))
+                self._attempt(self._read)
         except (EOFError, KeyboardInterrupt):
             self._console.print()
 
@@ -72,6 +70,12 @@ class Conversation:
             work()
         except (ChatdError, cc.ClientError) as exc:
             self._errors.print(f"[red]{escape(printable(str(exc)))}[/]")
+        except UnicodeError:
+            self._errors.print("[red]That is not UTF-8.[/]")
+
+    def _read(self) -> None:
+        if line := input(PROMPT).strip():
+            self._do(line)
 
     def _do(self, line: str) -> None:
         name, _, rest = line.partition(" ")

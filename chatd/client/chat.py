@@ -12,8 +12,10 @@ from chatd.client.live import Live
 from chatd.client.log import Frame, Running
 from chatd.client.outbox import PASSING, Outbox
 from chatd.client.turn import Turn
+from chatd.errors import TooLarge
 from chatd.types import Message
 
+FRAME_TOO_LARGE = 1009  # a close code
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds before a refused turn is tried again
 
 
@@ -45,7 +47,8 @@ class ChatSession(Live):
         return self._follower.running
 
     def send(self, text: str, *, client_id: str | None = None) -> Turn:
-        """Send a message, now or when its turn comes. Raises OutboxFull, Closed.
+        """Send a message, now or when its turn comes. Raises OutboxFull, Closed, and
+        UnicodeEncodeError for a lone surrogate.
 
         `client_id` is made if it is not given; the same one again leads to the same turn.
         """
@@ -90,6 +93,8 @@ class ChatSession(Live):
 
     def _add(self, command: dict[str, str], client_id: str | None) -> Turn:
         self._check()
+        for text in (*command.values(), client_id or ""):
+            text.encode()  # what no frame can hold must not be queued
         turn = Turn(command, client_id=client_id, stop=self._outbox.stop)
         self._outbox.add(turn)
         return turn
@@ -97,6 +102,12 @@ class ChatSession(Live):
     def query(self) -> dict[str, str]:
         """Return what the follower has: what it misses comes again."""
         return self._follower.query()
+
+    def lost(self, reason: str, code: int | None, retry_in: float) -> None:
+        """Note that the connection is lost, and what the server would not take."""
+        if code == FRAME_TOO_LARGE:
+            self._outbox.fail_sent(TooLarge("The message is too large for one frame."))
+        super().lost(reason, code, retry_in)
 
     def received(self, frame: Frame) -> None:
         """Have the follower read a frame, and carry out what it says."""

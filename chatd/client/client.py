@@ -140,7 +140,7 @@ def connect(
 ) -> Client:
     """Return a Client, to be entered by `async with`. Nothing is sent yet.
 
-    `trust_env` lets HTTP_PROXY and its kin, and .netrc, apply. `most_queued` bounds the sends that
+    `trust_env` lets HTTP_PROXY and its kin apply. `most_queued` bounds the sends that
     wait in one session for a connection or for their turn.
     """
     return Client(

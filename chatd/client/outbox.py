@@ -120,6 +120,12 @@ class Outbox:
         for turn in {id(turn): turn for turn in [*self._turns, *self._followed]}.values():
             turn.take(event)
 
+    def fail_sent(self, error: BaseException) -> None:
+        """End with an error the turn whose frame has ended the connection: it would do so again."""
+        if self.head is not None and self.head.state == "sent":
+            self.head.fail(error)
+            self._drop_ended()
+
     def fail(self, error: BaseException) -> None:
         """End all turns with an error."""
         turns = [*self._turns, *self._followed]

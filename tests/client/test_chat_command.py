@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import pty
 import re
@@ -11,8 +12,10 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from random import Random
 from urllib.parse import urlsplit
@@ -95,15 +98,16 @@ def terminal(server: Process, *more: str, **settings: str) -> Iterator[Terminal]
 
 
 def piped(
-    server: Process, text: str, *more: str, **settings: str
+    server: Process, text: str, *more: str, errors: str = "strict", **settings: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command in a pipe."""
+    """Run the command in a pipe; `errors` is about characters that are none."""
     return subprocess.run(
         arguments(server, *more),
         input=text,
         env=environment(**settings),
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors=errors,
         timeout=60,
     )
 
@@ -133,6 +137,35 @@ def test_errors_in_a_pipe(
     assert (done.returncode, done.stdout) == (code, "")
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_what_is_not_utf_8_in_a_pipe(slow_server: Process, locale: str) -> None:
+    """It is refused in one sentence, before a session is made for it."""
+    done = piped(slow_server, "caf\udce9", errors="surrogateescape", LC_ALL=locale)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "not UTF-8" in done.stderr
+
+
+def test_what_a_server_says_of_an_error_is_printable(slow_server: Process) -> None:
+    """What is no instruction to a terminal in a reply is none in a sentence of an error."""
+
+    class Hostile(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps({"code": "not_found", "detail": "No\x1b]0;mine\x07 such."}).encode()
+            self.send_response(404)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Print nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Hostile) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        done = piped(slow_server, "hi", "--session", "any", "--url", url, "--token", "any")
+    assert (done.returncode, done.stderr) == (1, "Error: No]0;mine such.\n")
 
 
 def test_who_is_let_in_without_a_token(slow_server: Process, tmp_path: Path) -> None:

@@ -201,6 +201,28 @@ async def test_refusals(tmp_path: Path) -> None:
                 pass
 
 
+async def test_a_message_too_large_for_a_frame(tmp_path: Path) -> None:
+    """It is refused, not sent again and again; the connection comes back for the next one."""
+    async with (
+        chatting(tmp_path, Script(["one"]), CHATD_LIMITS_FRAME_BYTES="1000") as chat,
+        conversing(chat) as session,
+    ):
+        large, next_one = session.send("x" * 1000), session.send("1")
+        async with asyncio.timeout(10):
+            with pytest.raises(errors.TooLarge):
+                await large.reply()
+            assert (await next_one.reply()).content == "one"
+
+
+async def test_a_message_that_is_no_unicode(tmp_path: Path) -> None:
+    """It is refused here, before it is queued: nothing behind it has to wait for it."""
+    async with chatting(tmp_path, Script(["one"])) as chat, conversing(chat) as session:
+        with pytest.raises(UnicodeEncodeError):
+            session.send("\udcff")
+        async with asyncio.timeout(10):
+            assert (await session.ask("1")).content == "one"
+
+
 async def test_strangers(tmp_path: Path) -> None:
     """A wrong token is Unauthenticated, over REST and on both sockets."""
     async with (
