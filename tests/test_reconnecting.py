@@ -128,3 +128,19 @@ async def test_the_client_of_the_page_stops_when_it_is_told_to(tmp_path: Path) -
         async with asyncio.timeout(10):
             await client.run()
         assert client.socket.close_code == 4501
+
+
+async def test_the_client_of_the_page_does_not_repeat_what_is_too_large(tmp_path: Path) -> None:
+    """A frame that the server does not take would end every further connection."""
+    names: dict[str, Any] = {}
+    exec(blocks(PAGE, "python")[0], names)
+    async with chatting(tmp_path, CHATD_LIMITS_FRAME_BYTES="1000") as chat:
+        alice = await chat.client("alice")
+        path = f"/ws/ai-chat/session/{await alice.new_session()}/?token={alice.token}"
+        client = watched(names["Session"])(f"{chat.url.replace('http', 'ws')}{path}")
+        running = asyncio.create_task(client.run())
+        await client.until(lambda: client.epoch is not None)
+        await client.send("c-1", "x" * 1000)
+        async with asyncio.timeout(10):
+            await running
+    assert client.socket.close_code == 1009
