@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import bisect
+import itertools
 from collections.abc import Iterator, Sequence
 
 from chatd.store import Store
 from chatd.store.messages import Found
 from chatd.types import Message, User, Value
-from chatd.words import Word, phrases, words
+from chatd.words import phrases, words
 
 SNIPPET, BEFORE = 240, 60  # characters of a snippet, and of these at most before its first hit
-LOOKED_AT = 100_000  # characters of a message in which hits are looked for
+LOOKED_AT = 100_000  # characters of a message in which hits are looked for, most of them in the
+SOON = 2000  # first ones
+IN_ALL = 1_000_000  # characters of all messages of a page
+MARKED = 32  # phrases of a query at most whose hits are looked for
 
 Phrases = Sequence[tuple[str, ...]]
 Span = tuple[int, int]
@@ -63,8 +68,9 @@ async def search(
 
 def _results(found: Sequence[Found], wanted: Phrases) -> list[Result]:
     results = []
+    look_at = min(LOOKED_AT, IN_ALL // max(len(found), 1))
     for one in found:
-        snippet, highlights = cut_snippet(one.message.content, wanted)
+        snippet, highlights = cut_snippet(one.message.content, wanted, look_at)
         results.append(
             Result(
                 message=one.message,
@@ -77,12 +83,13 @@ def _results(found: Sequence[Found], wanted: Phrases) -> list[Result]:
     return results
 
 
-def cut_snippet(text: str, wanted: Phrases) -> tuple[str, list[Span]]:
+def cut_snippet(text: str, wanted: Phrases, look_at: int = LOOKED_AT) -> tuple[str, list[Span]]:
     """Return the part of a text around the first hit, and the hits in it."""
-    first = next(_hits(text[:LOOKED_AT], wanted), (0, 0))
-    start = max(first[0] - BEFORE, 0)
+    wanted = wanted[:MARKED]
+    first = _first_hit(text, wanted, look_at)
+    start = max(first - BEFORE, 0)
     if start:  # not within a word
-        begins = (word.start for word in words(text[start - 1 : first[0]]) if word.start)
+        begins = (word.start for word in words(text[start - 1 : first]) if word.start)
         start += next(begins, BEFORE + 1) - 1
     cut = text[start : start + SNIPPET]
     highlights = list(_hits(cut, wanted))
@@ -91,17 +98,31 @@ def cut_snippet(text: str, wanted: Phrases) -> tuple[str, list[Span]]:
     return left + cut + right, _joined((begin + shift, end + shift) for begin, end in highlights)
 
 
-def _hits(text: str, wanted: Phrases) -> Iterator[Span]:
-    """Yield where phrases stand in a text, in the order of their ends."""
-    lengths = sorted({len(phrase) for phrase in wanted})
-    is_wanted = set(wanted)
-    last: list[Word] = []
-    for word in words(text):
-        last = [*last[-lengths[-1] + 1 :], word] if lengths[-1] > 1 else [word]
-        for length in lengths:
-            tail = last[-length:]
-            if tuple(w.text for w in tail) in is_wanted:
-                yield tail[0].start, tail[-1].end
+def _first_hit(text: str, wanted: Phrases, look_at: int) -> int:
+    """Return where the first hit begins, 0 for none; most are soon found."""
+    for length in (SOON, look_at):
+        hits = _hits(text[:length], wanted, every=False)
+        first = min((hit for hit in hits if hit[1] < length), default=None)
+        if first is not None:
+            return first[0]
+    return 0
+
+
+def _hits(text: str, wanted: Phrases, *, every: bool = True) -> Iterator[Span]:
+    """Yield where phrases stand in a text: of each phrase all places, or the first one.
+
+    What is looked for is a text in a text, so that phrases of many words cost no more than others.
+    """
+    found = list(words(text))
+    line = "".join([" ", *(f"{word.text} " for word in found)])
+    places = list(itertools.accumulate((len(word.text) + 1 for word in found), initial=0))
+    for phrase in wanted:
+        piece = f" {' '.join(phrase)} "
+        at = line.find(piece)
+        while at >= 0:
+            number = bisect.bisect_left(places, at)
+            yield found[number].start, found[number + len(phrase) - 1].end
+            at = line.find(piece, at + 1) if every else -1
 
 
 def _joined(spans: Iterator[Span]) -> list[Span]:

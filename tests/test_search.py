@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,17 @@ def test_the_snippet_of_a_long_text() -> None:
     assert snippet.startswith("…word ")
     assert snippet.endswith("…")
     assert [snippet[start:end] for start, end in highlights] == ["needle", "needle"]
+
+
+def test_a_query_of_very_long_phrases() -> None:
+    """However long the phrases and the text are, a snippet takes a moment."""
+    text = "一" * 30_000 + "二" + "一" * 200
+    begun = time.process_time()
+    snippet, highlights = cut_snippet(
+        text, phrases(" ".join("二" + "一" * n for n in range(1, 139)))
+    )
+    assert time.process_time() - begun < 2  # it has taken 20
+    assert snippet[slice(*highlights[0])] == "二" + "一" * 32
 
 
 @given(st.text(max_size=400), st.text(min_size=1, max_size=20))
