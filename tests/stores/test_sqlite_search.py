@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 from stored import ALICE, a_turn, add
 
+from chatd.errors import StoreUnavailable
 from chatd.store.transfer import StoredMessage
 from chatd.stores.sqlite.search import ROWS, catch_up, is_behind
 from chatd.stores.sqlite.store import SqliteStore
@@ -75,3 +78,17 @@ async def test_what_is_put_in_its_place_is_found_instead(tmp_path: Path) -> None
         await a_turn(store, await add(store), "another text")
         assert len((await store.search(ALICE.id, "text")).results) == 1
     assert integrity(tmp_path / "chat.db") == [("ok",)]
+
+
+async def test_a_search_that_takes_too_long(tmp_path: Path) -> None:
+    """It is interrupted, and gives the thread back to others; those are not."""
+    async with opened(tmp_path / "chat.db") as store:
+        session = await add(store)
+        for _ in range(6):
+            await a_turn(store, session, "一" * 90_000, "")
+        begun = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            await store.search(ALICE.id, "一" * 1500)
+        assert time.monotonic() - begun < 60  # a message takes as long as it takes
+        assert len(await store.list_accounts()) == 0
+        assert len((await store.search(ALICE.id, "一")).results) == 6

@@ -13,7 +13,9 @@ words.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from sqlite3 import Connection
 from typing import Any
 
@@ -24,6 +26,7 @@ from chatd.words import phrases, searchable
 
 Batch = Callable[[Connection], tuple[int, int]]
 
+LONGEST = 5.0  # seconds of a search, as MongoDB's timeoutMS
 ROWS, CHARACTERS = 256, 200_000  # of one batch at most, less its last message
 
 # In a trigger: that a message is no longer what the index has it as.
@@ -192,16 +195,34 @@ def find(
     limit: int = 50,
     cursor: str = "",
 ) -> FoundPage:
-    """Return a page of what the index has, from one state of the store."""
+    """Return a page of what the index has, from one state of the store.
+
+    Raises what becomes StoreUnavailable when that takes too long.
+    """
     place = place_of(cursor)
     wanted = phrases(query)
     if not wanted:
         return FoundPage(results=[])
-    connection.execute("BEGIN")
+    with _interrupted(connection, LONGEST):
+        connection.execute("BEGIN")
+        try:
+            return _find(connection, user_id, _match(user_id, wanted), is_active, limit, place)
+        finally:
+            if connection.in_transaction:
+                connection.execute("COMMIT")
+
+
+@contextlib.contextmanager
+def _interrupted(connection: Connection, seconds: float) -> Iterator[None]:
+    """Interrupt what the block has SQLite do, when it takes too long: others need the thread."""
+    timer = threading.Timer(seconds, connection.interrupt)
+    timer.daemon = True
+    timer.start()
     try:
-        return _find(connection, user_id, _match(user_id, wanted), is_active, limit, place)
+        yield
     finally:
-        connection.execute("COMMIT")
+        timer.cancel()
+        timer.join()  # it must not interrupt the next one
 
 
 def _match(user_id: str, wanted: list[tuple[str, ...]]) -> str:
