@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from chatd.stores.mongo.documents import (
     SESSION,
     head_of,
     session_of,
+    sessions_of,
     slot_of,
     to_json,
     to_ms,
@@ -106,16 +108,15 @@ async def list_sessions(
 ) -> SessionPage:
     """Return a page of sessions; active and deleted ones together are merged from two ranges."""
     place = place_of(cursor)
-    ranges = [
-        _page(database, user_id, wanted, query.casefold(), place, limit + 1)
-        for wanted in ((True, False) if is_active is None else (is_active,))
-    ]
-    found = [session for page in await asyncio.gather(*ranges) for session in page]
-    return session_page(found, place, limit)
+    page = functools.partial(_page, database, user_id, query.casefold(), place, limit + 1)
+    if is_active is None:
+        active, deleted = await asyncio.gather(page(True), page(False))
+        return session_page(active + deleted, place, limit)
+    return session_page(await page(is_active), place, limit)
 
 
 async def _page(
-    database: Database, user_id: str, is_active: bool, folded: str, place: Cursor, limit: int
+    database: Database, user_id: str, folded: str, place: Cursor, limit: int, is_active: bool
 ) -> list[Session]:
     order, beyond = (-1, "$lt") if place.direction == "next" else (1, "$gt")
     wanted: Document = {
@@ -128,7 +129,7 @@ async def _page(
         at = {"$indexOfBytes": ["$title_folded", {"$literal": folded}]}
         wanted["$expr"] = {"$gte": [at, 0]}
     found = database.sessions.find(wanted, SESSION).sort([("activity_at", order), ("_id", order)])
-    return [session_of(document) for document in await found.limit(limit).to_list(None)]
+    return sessions_of(await found.limit(limit).to_list(None))
 
 
 async def update_session(
