@@ -39,6 +39,13 @@ async def test_a_restored_store_has_a_new_epoch(url: str, tmp_path: Path) -> Non
     assert "unfinished copy" in sentence
 
 
+def test_a_server_does_not_hear_of_it(tmp_path: Path) -> None:
+    """A server that runs has read the old epoch: it must be stopped."""
+    shell = Shell(tmp_path)
+    with shell.serving():
+        assert "Another chatd serves from" in shell.fails("restored")
+
+
 def _driver() -> dict[str, str]:
     name = "CHATD_MONGO_DRIVER"
     return {name: os.environ[name]} if name in os.environ else {}

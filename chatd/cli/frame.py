@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -108,6 +108,19 @@ def with_store(
             await work(store)
 
     asyncio.run(run())
+
+
+@contextlib.contextmanager
+def unserved(directories: set[Path]) -> Iterator[None]:
+    """Keep servers from these directories while the block runs."""
+    from chatd.node import Node
+
+    with contextlib.ExitStack() as stack:
+        for directory in sorted(directories):
+            node = Node(directory)
+            node.open()
+            stack.callback(node.close)
+        yield
 
 
 def json_option(command: Command) -> Command:

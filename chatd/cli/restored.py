@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatd.cli.frame import everywhere, load, place, with_store
+from chatd.cli.frame import everywhere, existing, load, place, unserved, with_store
 
 if TYPE_CHECKING:
     from chatd.store import Store
@@ -29,4 +29,6 @@ def restored() -> None:
         await store.end_copy()  # there is none, and the epoch is a new one
         click.echo(f"Clients will load again what is in {place(load())}.", err=True)
 
-    with_store(renew)
+    config = load()
+    with unserved({config.data_dir} if existing(config) else set()):
+        with_store(renew)

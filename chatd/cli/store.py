@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from chatd.cli.frame import everywhere, load, table
+from chatd.cli.frame import everywhere, load, table, unserved
 
 if TYPE_CHECKING:
     from chatd.store.transfer import Collection
@@ -40,7 +38,7 @@ def copy(source: str, target: str) -> None:
 
     from_url, to_url = _url(source), _url(target)
     directories = _directories(from_url, may_create=False) | _directories(to_url, may_create=True)
-    with _unserved(directories):
+    with unserved(directories):
         totals = asyncio.run(_copy(from_url, to_url))
     rows = [(name, f"{total.records:,}", total.shown) for name, total in totals.items()]
     table(("COLLECTION", "RECORDS", "CHECKSUM"), rows)
@@ -70,19 +68,6 @@ def _directories(url: str, *, may_create: bool) -> set[Path]:
     is_ours = ours is not None and ours.resolve() == path.resolve()
     directories = {path.parent, path.resolve().parent, *([config.data_dir] if is_ours else [])}
     return {directory.resolve() for directory in directories}  # one lock, however it is spelled
-
-
-@contextlib.contextmanager
-def _unserved(directories: set[Path]) -> Iterator[None]:
-    """Keep servers from these directories while the block runs."""
-    from chatd.node import Node
-
-    with contextlib.ExitStack() as stack:
-        for directory in sorted(directories):
-            node = Node(directory)
-            node.open()
-            stack.callback(node.close)
-        yield
 
 
 async def _copy(from_url: str, to_url: str) -> dict[Collection, Total]:
