@@ -117,7 +117,7 @@ IS_ACTIVE = query(
 )
 SEARCHED = query(
     "q",
-    "What to look for, not blank.",
+    "What to look for, not blank: 256 words at most.",
     {"type": "string", "minLength": 1, "maxLength": 10_000, "pattern": r"\S"},
     "capital",
 ).replace(is_required=True)
