@@ -277,6 +277,23 @@ async def test_branches_of_real_turns(tmp_path: Path) -> None:
     assert more["user_message"]["parent_id"] == shown[-1]["id"]
 
 
+async def test_an_erased_session_is_not_exported(tmp_path: Path) -> None:
+    """A session that is erased while an export runs is in it whole or not at all."""
+    async with opened(f"sqlite:///{tmp_path}/chatd.db") as store:
+        user = await tell(store, "alice")
+        last = Session(id=new_id(), created_at=now(), updated_at=now())
+        await store.add_session(user.id, last)
+        await say(store, user, last, "to be erased")
+        lines = export_lines(store, [user], "test", lambda *_: None)
+        found = [await anext(lines) for _ in range(3)]  # all sessions have been read
+        await store.purge_session(user.id, last.id)
+        found += [line async for line in lines]
+    text = b"".join(found)
+    assert last.id.encode() not in text
+    assert text.count(b'{"session":') == 2
+    assert text.endswith(b'{"end":{"users":1,"sessions":2,"messages":10}}\n')
+
+
 def test_broken_lines(shell: Commands, tmp_path: Path) -> None:
     """A broken line costs its session, which is named; the exit code is 1; the rest is there."""
     new = str(tmp_path / "new")

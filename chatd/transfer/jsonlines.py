@@ -66,12 +66,14 @@ async def export_lines(
         page = await store.read_sessions(user.id, limit=PAGE)
         while page:
             for record in page:
-                yield _line(session=record.session)
-                async for some in _messages(store, record.session.id):
-                    yield b"".join([_line(message=message) for message in some])
+                is_begun = False
+                async for some in _messages(store, record.session):
+                    lines = [_line(message=message) for message in some]
+                    yield b"".join(lines if is_begun else [_line(session=record.session), *lines])
+                    sessions += not is_begun
+                    is_begun = True
                     messages += len(some)
                     report("exporting messages", messages, total)
-            sessions += len(page)
             page = await store.read_sessions(user.id, after=page[-1].session.id, limit=PAGE)
     yield _line(end={"users": len(users), "sessions": sessions, "messages": messages})
 
@@ -80,12 +82,17 @@ def _line(**what: Any) -> bytes:
     return _encode(what) + b"\n"
 
 
-async def _messages(store: Store, session_id: str) -> AsyncIterator[list[Message]]:
-    """Yield a session's messages by seq, some at a time."""
-    page = await store.read_messages(session_id)
+async def _messages(store: Store, session: Session) -> AsyncIterator[list[Message]]:
+    """Yield a session's messages by seq, some at a time; one empty list, if it never had any.
+
+    Nothing of a session that has been erased meanwhile.
+    """
+    page = await store.read_messages(session.id)
+    if not page and not session.message_count:
+        yield []
     while page:
         yield [record.message for record in page]
-        page = await store.read_messages(session_id, after=page[-1].message.seq)
+        page = await store.read_messages(session.id, after=page[-1].message.seq)
 
 
 def is_header(line: bytes) -> bool:
