@@ -65,7 +65,10 @@ def searchable(text: str) -> str:
         found = [folded for word in _WORD.findall(text) if (folded := _fold(word))]
     if len(found) > MOST_WORDS:
         found = _beginning(found)
-    return f" {' '.join(found)} " if found else ""
+    line = " ".join(found)
+    if len(line) > MOST_CHARACTERS:  # one character may be a sentence
+        line = line[:MOST_CHARACTERS].rpartition(" ")[0]
+    return f" {line} " if line else ""
 
 
 def _beginning(found: list[str]) -> list[str]:

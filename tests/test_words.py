@@ -39,6 +39,9 @@ def test_the_beginning_of_a_text_is_searched() -> None:
     often = ["word", "Wört"] * MOST_WORDS
     assert searchable(" ".join(often)).split() == ["word", "wort"] * MOST_WORDS
     assert searchable("x" * MOST_CHARACTERS + " behind") == f" {'x' * LONGEST} "
+    long = searchable("\ufdfa " * (MOST_CHARACTERS // 4))
+    assert MOST_CHARACTERS - LONGEST < len(long) <= MOST_CHARACTERS + 2
+    assert len(set(long.split())) == 1
 
 
 def test_phrases() -> None:
