@@ -43,13 +43,14 @@ def run(config: Config) -> None:
 
 async def serve(config: Config, *, stop: asyncio.Event | None = None) -> None:
     """Open the App, listen, and stop in order when the event is set or a signal comes."""
-    stop = stop or asyncio.Event()
+    stop, hurry = stop or asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signum, stop.set)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    # Whoever presses Ctrl-C again does not want to wait for replies.
+    loop.add_signal_handler(signal.SIGINT, lambda: (hurry if stop.is_set() else stop).set())
     async with App(config) as app:
         await _check_exposure(app)
-        async with listening(app) as port:
+        async with listening(app, hurry) as port:
             await _say_where(app, port)
             gc.collect()
             gc.freeze()
@@ -58,8 +59,11 @@ async def serve(config: Config, *, stop: asyncio.Event | None = None) -> None:
 
 
 @contextlib.asynccontextmanager
-async def listening(app: App) -> AsyncIterator[int]:
-    """Serve an open App on the port that is yielded; leaving stops in order, as on SIGTERM."""
+async def listening(app: App, hurry: asyncio.Event | None = None) -> AsyncIterator[int]:
+    """Serve an open App on the port that is yielded; leaving stops in order, as on SIGTERM.
+
+    When `hurry` is set, running replies get no more time to end.
+    """
     limits = app.config.limits
     keeper = Keeper(most=limits.sockets, most_per_user=limits.sockets_per_user, metrics=app.metrics)
     server = HTTPServer(
@@ -76,7 +80,7 @@ async def listening(app: App) -> AsyncIterator[int]:
     try:
         yield sockets[0].getsockname()[1]
     finally:
-        await _stop(app, server, keeper)
+        await _stop(app, server, keeper, hurry or asyncio.Event())
 
 
 def _bind(config: Config) -> list[socket.socket]:
@@ -134,15 +138,31 @@ async def _say_where(app: App, port: int) -> None:
     logger.info("listening on %s port %d", app.config.server.host, port)
 
 
-async def _stop(app: App, server: HTTPServer, keeper: Keeper) -> None:
+async def _stop(app: App, server: HTTPServer, keeper: Keeper, hurry: asyncio.Event) -> None:
     """Refuse new turns, let running ones end, then stop listening and close the sockets.
 
     Until then others can read, stop their turns, and learn from /readyz that we stop.
     """
-    logger.info("stopping: %d generations run", app.generations.running())
     app.close_turns()
-    await app.generations.aclose(app.config.server.shutdown_grace)
+    await _let_end(app, hurry)
     server.stop()
     await keeper.aclose(1012, "server stopping")
     await server.close_all_connections()
     logger.info("stopped")
+
+
+async def _let_end(app: App, hurry: asyncio.Event) -> None:
+    """Give running generations their grace, unless somebody hurries, and interrupt the rest."""
+    grace, running = app.config.server.shutdown_grace, app.generations.running()
+    if running:
+        logger.info("stopping: waiting up to %g s for replies: %d", grace, running)
+        logger.info("Ctrl-C ends them at once")
+    else:
+        logger.info("stopping")
+    ending = asyncio.create_task(app.generations.aclose(grace))
+    hurrying = asyncio.create_task(hurry.wait())
+    await asyncio.wait({ending, hurrying}, return_when=asyncio.FIRST_COMPLETED)
+    hurrying.cancel()
+    if not ending.done():
+        await app.generations.aclose()
+    await ending

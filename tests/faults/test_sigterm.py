@@ -148,6 +148,28 @@ async def test_any_moment_is_good(tmp_path: Path, round: int) -> None:
     assert judge(story) == []
 
 
+async def test_a_second_ctrl_c_ends_the_waiting(tmp_path: Path) -> None:
+    """Ctrl-C says what is waited for; again, and the reply is interrupted, its text kept."""
+    async with LlmServer() as llm:
+        scene = Scene(tmp_path / "data", llm, "twice")
+        async with scene.live(CHATD_SERVER_SHUTDOWN_GRACE="1000") as server:
+            await scene.begin_sessions(server, 1)
+            session_id = scene.sessions[0]
+            async with open_socket(server, session_id) as socket, open_http(server) as http:
+                await tell(socket, "send_message", message="[words:9000] [pace:30]")
+                await read(socket, "ai_message_chunk")
+                server.terminate(signal.SIGINT)
+                refused = await refusal(http, session_id)
+                server.terminate(signal.SIGINT)
+                end = await read(socket, "ai_message_complete", "error")
+                code = await close_code(socket)
+            assert await server.ended() == 0
+            assert "stopping: waiting up to 1000 s for replies: 1" in server.log
+    assert (refused.status_code, code) == (503, 1012)
+    assert end["ai_message"]["status"] == "interrupted"
+    assert end["ai_message"]["content"]
+
+
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 async def test_an_idle_server_ends_at_once(tmp_path: Path, signum: signal.Signals) -> None:
     """With nothing to wait for there is no waiting; open sockets are told to come back."""
