@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from chatd.config import Config
 
 TICKET_FOR = 30.0  # seconds in which the ticket that signs in here is good
+RETRY_LONGEST = 3.0  # seconds: somebody sits there and waits for the server to be back
 
 
 @click.command()
@@ -35,14 +36,14 @@ def chat(session_id: str | None, model: str | None, url: str | None, token: str 
     piped in is sent as one message, and the reply alone is printed.
     """
     config = load()
-    url = url or f"http://localhost:{config.server.port}"
+    address = url or f"http://localhost:{config.server.port}"
     from chatd.cli.conversation import Conversation, Leave
     from chatd.cli.painter import printable
-    from chatd.client import ClientError
+    from chatd.client import ClientError, Unreachable
     from chatd.errors import ChatdError
 
     try:
-        with _client(config, url, token) as client:
+        with _client(config, address, token) as client:
             conversation = Conversation(client, session_id, model)
             with contextlib.suppress(Leave), conversation:
                 if sys.stdin.isatty():
@@ -50,7 +51,9 @@ def chat(session_id: str | None, model: str | None, url: str | None, token: str 
                 else:
                     conversation.say(_piped())
     except (ClientError, ChatdError) as exc:
-        raise click.ClickException(printable(str(exc))) from exc
+        hint = " Is it running, or is it elsewhere? Then say where with --url."
+        guessed = url is None and isinstance(exc, Unreachable)
+        raise click.ClickException(printable(f"{exc}{hint if guessed else ''}")) from exc
 
 
 def _piped() -> str:
@@ -67,14 +70,15 @@ def _piped() -> str:
 @contextlib.contextmanager
 def _client(config: Config, url: str, token: str | None) -> Iterator[Any]:
     """Give a client that is signed in; what was signed in for this call is signed out."""
-    from chatd.client import blocking
+    from chatd.client import Timing, blocking
 
-    ticket = None if token else _ticket(config, url)
+    timing, prefix = Timing(retry_longest=RETRY_LONGEST), config.server.prefix
     try:
-        client = blocking.connect(url, token=token or None, prefix=config.server.prefix)
+        client = blocking.connect(url, token=token or None, prefix=prefix, timing=timing)
     except ValueError as exc:
         raise click.UsageError(str(exc)) from exc
     with client:
+        ticket = None if token else _ticket(config, url)
         if ticket is not None:
             _sign_in(client, ticket, config, url)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -201,7 +202,8 @@ def _draw(event: cc.Event, painter: Painter) -> None:
     elif isinstance(event, cc.ToolCall):
         painter.note(f"calling {printable(event.name)} …")
     elif isinstance(event, cc.Disconnected):
-        painter.note(f"{printable(event.reason)}; trying again in {event.retry_in:.1f} s …")
+        pause = math.ceil(event.retry_in) or 1
+        painter.note(f"{printable(event.reason)}; trying again in {pause} s …")
     elif isinstance(event, cc.Connected):
         painter.note("connected again …")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -127,7 +128,9 @@ class Link:
             closed = exc.rcvd
         except InvalidStatus as exc:
             return self._refused(exc), None
-        except (OSError, TimeoutError, WebSocketException) as exc:
+        except OSError as exc:
+            return _why(exc), None
+        except WebSocketException as exc:
             return str(exc) or type(exc).__name__, None
         code, reason = (closed.code, closed.reason) if closed else (None, "")
         stop = refusal(code, reason)
@@ -188,3 +191,12 @@ class Link:
                 logger.info("nothing was heard for %.1f s", loop.time() - self._heard_at)
                 connection.transport.abort()
                 return
+
+
+def _why(exc: OSError) -> str:
+    """Return why there is no connection, in words: asyncio has the number and the address."""
+    if exc.errno is not None and exc.errno > 0:
+        return os.strerror(exc.errno)
+    # Each address of the name had an error of its own; a TimeoutError may say nothing.
+    said = exc.strerror or str(exc)
+    return "nothing answers there" if not said or said.startswith("Multiple") else said

@@ -6,6 +6,8 @@
 // Node 22 and browsers have WebSocket; Node 20 wants --experimental-websocket.
 
 const [origin, session, ...texts] = process.argv.slice(2);
+if (!texts.length) { console.error("usage: node websocket_client.mjs URL SESSION_ID TEXT..."); process.exit(2); }
+if (!globalThis.WebSocket) { console.error("this Node wants --experimental-websocket"); process.exit(2); }
 const quiet = Number(process.env.QUIET_SECONDS ?? 30) * 1000; // then a connection is dead
 const longest = Number(process.env.RETRY_SECONDS ?? 30) * 1000; // between two attempts
 const outbox = texts.map((message) => ({ message, client_id: crypto.randomUUID(), printed: 0 }));

@@ -57,6 +57,21 @@ class Terminal:
             if not self._read(deadline - time.monotonic()):
                 raise AssertionError(f"{text!r} did not come: {shown[self._place :]!r}")
 
+    def press_until_it_ends(self, key: str) -> int:
+        """Press a key, again after each second in which nothing is written; return the exit code.
+
+        A signal in the moment between the prompt and the wait for a key is seen by Python only
+        with the next key.
+        """
+        while True:
+            with contextlib.suppress(OSError):  # it is gone
+                self.type(key)
+            while self._read(1.0):
+                pass
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                return os.waitstatus_to_exitcode(status)
+
     def _read(self, seconds: float) -> bool:
         if seconds <= 0 or not select.select([self._fd], [], [], seconds)[0]:
             return False
@@ -186,6 +201,23 @@ def test_who_is_let_in_without_a_token(slow_server: Process, tmp_path: Path) -> 
     other = piped(slow_server, "hi", "--data-dir", str(tmp_path), CHATD_TOKEN="")
     assert other.returncode == 1
     assert "There is no database" in other.stderr
+    wrong = piped(slow_server, "hi", "--url", "localhost:8000", CHATD_TOKEN="")
+    assert (wrong.returncode, "does not begin with" in wrong.stderr) == (2, True)
+
+
+def test_no_server_where_one_is_expected(tmp_path: Path) -> None:
+    """Without --url the configured port is tried; the sentence says how to name another place."""
+    done = subprocess.run(
+        [*CHATD, "chat", "--data-dir", str(tmp_path)],
+        input="hi",
+        env=environment(CHATD_SERVER_PORT="1"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "http://localhost:1 cannot be reached" in done.stderr
+    assert "--url" in done.stderr
 
 
 def test_at_a_terminal(slow_server: Process) -> None:
@@ -222,8 +254,7 @@ def test_at_a_terminal(slow_server: Process) -> None:
 def test_ctrl_c_at_the_prompt_leaves(slow_server: Process) -> None:
     """As Ctrl-D does."""
     with terminal(slow_server) as term:
-        term.type("\x03")
-        assert term.wait() == 0
+        assert term.press_until_it_ends("\x03") == 0
 
 
 def test_ctrl_c_twice_leaves(slow_server: Process) -> None:
