@@ -121,11 +121,15 @@ async def test_out_and_in_again(
         before = await lines_of(store)
         stats = [await store.get_stats(user.id) for user in users]
     file = str(tmp_path / "all.jsonl.gz")
-    shell.says("export", file)
+    wrote = shell.run("export", file).stderr
 
     output = shell.says("import", file, CHATD_STORE=target)
     again = shell.says("import", file, CHATD_STORE=target)
 
+    assert wrote.splitlines() == [
+        "exporting messages: 20 of 20",
+        f"Wrote {file}: users 2, sessions 4, messages 20.",
+    ]
     assert "added          4, with 20 messages" in output
     assert "already there  0" in output
     assert "added          0, with 0 messages" in again

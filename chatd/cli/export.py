@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from chatd.store import Store
 
 
-@click.command()
+@click.command(short_help="Write sessions to a file.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--user", metavar="NAME", help="Only the sessions of this user.")
 @everywhere
@@ -42,9 +42,17 @@ def export(file: Path, user: str | None) -> None:
             async for line in export_lines(store, users, f"chatd/{__version__}", report, total):
                 output.write(line)
         if str(file) != "-":
-            click.echo(f"Wrote {file}.", err=True)
+            click.echo(f"Wrote {file}: {_contents(line)}.", err=True)
 
     with_store(work)
+
+
+def _contents(end: bytes) -> str:
+    """Return what an export holds, by its last line."""
+    import msgspec
+
+    numbers = msgspec.json.decode(end)["end"]
+    return ", ".join(f"{name} {numbers[name]:,}" for name in ("users", "sessions", "messages"))
 
 
 @contextlib.contextmanager

@@ -22,7 +22,9 @@ Report = Callable[[str, int, int | None], None]
 def reporting() -> Iterator[Report]:
     """Yield what is called with what is being done, how much is done, and of how much."""
     if not sys.stderr.isatty():
-        yield Lines()
+        lines = Lines()
+        yield lines
+        lines.finish()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -33,19 +35,28 @@ def reporting() -> Iterator[Report]:
 
 
 class Lines:
-    """Prints a line when something else is being done, and one every few seconds."""
+    """Prints a line every few seconds, and for each thing that is done the last state of it."""
 
     def __init__(self) -> None:
-        self._what = ""
+        self._what = self._unsaid = ""
         self._next = 0.0
 
     def __call__(self, what: str, done: int, total: int | None) -> None:
         time_now = time.monotonic()
-        if what == self._what and time_now < self._next:
-            return
-        self._what, self._next = what, time_now + EVERY
+        if what != self._what:
+            self.finish()
+            self._what, self._next = what, time_now + EVERY
         whole = f" of {total:,}" if total is not None else ""
-        click.echo(f"{what}: {done:,}{whole}", err=True)
+        self._unsaid = f"{what}: {done:,}{whole}"
+        if time_now >= self._next:
+            self.finish()
+            self._next = time_now + EVERY
+
+    def finish(self) -> None:
+        """Print what has not been printed yet."""
+        if self._unsaid:
+            click.echo(self._unsaid, err=True)
+        self._unsaid = ""
 
 
 class Bars:

@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import re
+import shlex
 import sys
 import zipfile
 import zlib
@@ -134,14 +135,16 @@ def _items(file: IO[bytes]) -> Iterator[Any]:
     try:
         import ijson  # type: ignore[import-untyped]
     except ImportError as exc:
-        raise ConfigError("Reading this needs ijson: pip install 'chatd[import]'.") from exc
+        pip = f"{shlex.quote(sys.executable)} -m pip"
+        raise ConfigError(f"Reading this needs ijson: {pip} install 'chatd[import]'.") from exc
 
     text = _Utf8(file)
     prefix = "item" if text.start[:1] == b"[" else ""
     try:
         yield from ijson.items(text, prefix, use_float=True)
     except ijson.JSONError as exc:
-        raise ValueError(str(exc)) from exc
+        # What follows the first line points at a place in a buffer.
+        raise ValueError(str(exc).partition("\n")[0]) from exc
 
 
 class _Utf8:
