@@ -29,8 +29,10 @@ class Node:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as exc:
+            is_file = isinstance(exc, FileExistsError | NotADirectoryError)
+            reason = "It is no directory" if is_file else exc.strerror
             raise ConfigError(
-                f"The data directory {self._path.parent} cannot be used: {exc.strerror}."
+                f"The data directory {self._path.parent} cannot be used: {reason}."
                 " Choose another with --data-dir."
             ) from exc
         self._file = os.fdopen(descriptor, "r+")

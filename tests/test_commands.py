@@ -129,6 +129,7 @@ def test_a_store_that_is_away(words: tuple[str, ...], arguments: list[str]) -> N
     result = run(*words, *arguments, CHATD_STORE=AWAY)
     assert (result.exit_code, result.stdout) == (1, "")
     check_sentence(result)
+    assert "127.0.0.1:1/chatd" in result.stderr or words in (("backup",), ("store", "copy"))
     del result  # its traceback leads to the sockets
     gc.collect()
 

@@ -33,7 +33,7 @@ COMMANDS = {
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 failed, and the last line on stderr says why and what to do; 2 wrong"
-    " usage, with a hint."
+    " usage, with a hint. `migrate --check`: 3, there is something to do."
 )
 
 

@@ -9,7 +9,7 @@ import click
 from chatd.cli.frame import everywhere, existing, load
 
 
-@click.command()
+@click.command(short_help="Copy the database, also beside a running server.")
 @click.argument("file", type=click.Path(path_type=Path))
 @everywhere
 def backup(file: Path) -> None:

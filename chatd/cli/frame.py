@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from chatd.errors import ChatdError
+from chatd.errors import ChatdError, StoreUnavailable
+from chatd.secrets import redact
 
 if TYPE_CHECKING:
     from chatd.config import Config
@@ -67,11 +68,23 @@ async def opened(url: str) -> AsyncIterator[Store]:
     from chatd.stores import open_store
 
     store = open_store(url)
-    await store.open()
+    with naming(url):
+        await store.open()
     try:
         yield store
     finally:
         await store.aclose()
+
+
+@contextlib.contextmanager
+def naming(url: str) -> Iterator[None]:
+    """Say which store it is that cannot be reached, without its password."""
+    try:
+        yield
+    except StoreUnavailable as exc:
+        if exc.message != StoreUnavailable().message:
+            raise
+        raise StoreUnavailable(f"The database {redact(url)} cannot be reached.") from exc
 
 
 def place(config: Config) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from chatd.transfer.importing import Tally
 
 
-@click.command("import")
+@click.command("import", short_help="Add the sessions that a file holds.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--user", metavar="NAME", help="Whose the sessions become.")
 @everywhere

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatd.cli.frame import everywhere, existing, load
+from chatd.cli.frame import everywhere, existing, load, naming
 
 if TYPE_CHECKING:
     from chatd.store.upkeep import Progress, Report, Step
@@ -36,10 +36,11 @@ def migrate(check: bool) -> None:
     existing(config)
     store = open_store(config.store.url)
     if check:
-        steps = asyncio.run(store.pending())
+        with naming(config.store.url):
+            steps = asyncio.run(store.pending())
         _say("Lacking", steps)
         sys.exit(LACKING if steps else 0)
-    with _reporting() as report:
+    with naming(config.store.url), _reporting() as report:
         steps = asyncio.run(store.migrate(report))
     _say("Done", steps)
 

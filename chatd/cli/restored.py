@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from chatd.store import Store
 
 
-@click.command()
+@click.command(short_help="Say that the database came from a backup.")
 @everywhere
 def restored() -> None:
     """Say that the database was restored from a backup, before the server starts.

@@ -44,7 +44,7 @@ def create_token(name: str, expires: int | None, label: str) -> None:
     with_store(create, may_create=True)
 
 
-@tokens.command("list")
+@tokens.command("list", short_help="List all tokens that are good now.")
 @everywhere
 def list_tokens() -> None:
     """List all tokens that are good now; the secrets themselves are not stored."""
@@ -65,7 +65,7 @@ def list_tokens() -> None:
     with_store(show)
 
 
-@tokens.command("revoke")
+@tokens.command("revoke", short_help="Revoke a token; its open sockets close.")
 @click.argument("token_id", metavar="ID")
 @everywhere
 def revoke_token(token_id: str) -> None:
