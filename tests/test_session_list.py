@@ -145,7 +145,7 @@ async def test_sessions_made_while_paging(tmp_path: Path) -> None:
 async def test_a_cursor_of_another_list(tmp_path: Path) -> None:
     """A cursor that this list did not give is 400: made up, cut, or another list's."""
     wrong = ["x", "é", "W10", "e30", "bnVsbA", "[]", "a" * 5000, encode_cursor(1),
-             encode_cursor("next", -1, "x"), encode_cursor("next", 2**60, "x"),
+             encode_cursor("next", -(2**60), "x"), encode_cursor("next", 2**60, "x"),
              encode_cursor("up", 1, "x"), encode_cursor("next", "1", "x"),
              encode_cursor("next", 1, "x", "y"), encode_cursor("next", None, "x")]  # fmt: skip
     async with chatting(tmp_path, Script()) as chat:
