@@ -42,4 +42,6 @@ def refusal(name: str, response: httpx.Response) -> ProviderError:
         return ProviderUnavailable(f"{who} is not available.", retry_after=wait)
     if status >= 500:
         return ProviderError(f"{who} failed.")
+    if status == 404:
+        return ProviderRefused(f"{who} has no such model, or its URL is wrong (404).")
     return ProviderRefused(f"{who} refused the request ({status}).")

@@ -379,7 +379,9 @@ async def test_refusals(status: int) -> None:
 async def test_an_unknown_model_is_refused() -> None:
     """The development server's 404 is a refusal."""
     async with serving() as (_, provider):
-        assert isinstance((await ask(provider, "no-such-mode")).error, chatd.ProviderRefused)
+        refused = (await ask(provider, "no-such-mode")).error
+        assert isinstance(refused, chatd.ProviderRefused)
+        assert refused.message.endswith("has no such model, or its URL is wrong (404).")
 
 
 @pytest.mark.parametrize(
