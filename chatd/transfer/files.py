@@ -8,7 +8,6 @@ import gzip
 import io
 import json
 import re
-import shlex
 import sys
 import zipfile
 import zlib
@@ -132,11 +131,7 @@ def _conversations(file: IO[bytes], where: str) -> Iterator[Tree | Problem]:
 
 def _items(file: IO[bytes]) -> Iterator[Any]:
     """Yield the items of a list one by one, or the one object."""
-    try:
-        import ijson  # type: ignore[import-untyped]
-    except ImportError as exc:
-        pip = f"{shlex.quote(sys.executable)} -m pip"
-        raise ConfigError(f"Reading this needs ijson: {pip} install 'chatd[import]'.") from exc
+    import ijson  # type: ignore[import-untyped]
 
     text = _Utf8(file)
     prefix = "item" if text.start[:1] == b"[" else ""
