@@ -29,7 +29,9 @@ def new_store(kind: str, request: pytest.FixtureRequest) -> Iterator[NewStore]:
 
     def new() -> str:
         names.append(f"chatd_{uuid.uuid4().hex}")
-        return mongod.named(server, names[-1])
+        url = mongod.named(server, names[-1])
+        # New databases beside each other keep one disk busy for longer than a call may take.
+        return f"{url}{'&' if '?' in url else '?'}timeoutMS=30000&serverSelectionTimeoutMS=10000"
 
     yield new
     with MongoClient(server) as client:

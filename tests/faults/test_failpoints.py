@@ -20,7 +20,7 @@ import chatd
 from scripts.llm import LlmServer
 
 # No windows of a turn; tests/stores/test_copy.py and test_migrations.py die there.
-ELSEWHERE = {"copy_page", "after_migration_batch"}
+ELSEWHERE = {"copy_page", "after_migration_batch", "before_backup"}
 MENDING = "recovery_before_free"
 SHORT, LONG = (20, 0), (90, 20)  # words of a reply, and milliseconds between them
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable
 
+import pymongo
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
@@ -27,6 +28,7 @@ from chatd.stores.versions import Migration, lacking, refuse_old
 
 Batch = Callable[[Database], Awaitable[tuple[int, int]]]
 
+CREATE_WITHIN = 60.0  # seconds for the indexes of a new collection: each waits for the disk
 META = "chatd"  # the _id of what the store knows of itself
 TOUCHED = "touched"
 SEALED_FOR = 30 * 86400  # seconds
@@ -155,7 +157,8 @@ async def _create(database: Database) -> Document:
             if found is None:
                 raise ConfigError(f"The collection {name} of this database was not made by chatd.")
             return found  # another process has just created everything
-        await database.collection(name).create_indexes(indexes)
+        with pymongo.timeout(CREATE_WITHIN):
+            await database.collection(name).create_indexes(indexes)
     newest = MIGRATIONS[-1]
     meta: Document = {"_id": META, "epoch": secrets.token_hex(16), **_version(newest)}
     try:
