@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 import time
@@ -69,4 +70,18 @@ async def test_a_locked_database_is_waited_for_in_a_thread(tmp_path: Path) -> No
         return thread_of(connection)
 
     assert await database.look(busy_at_first) == answers[1] != threading.get_ident()
+    await database.aclose()
+
+
+async def test_looks_leave_the_others_their_turn(tmp_path: Path) -> None:
+    """A task that does nothing but look does not hold up the event loop for ever."""
+    database = await opened(tmp_path)
+    others = asyncio.Event()
+    asyncio.get_running_loop().call_soon(others.set)
+
+    for _ in range(1000):
+        await database.look(thread_of)
+        if others.is_set():
+            break
+    assert others.is_set()
     await database.aclose()

@@ -39,6 +39,7 @@ GROUP = 256  # writes in one commit at most
 UPKEEP_EVERY = 1.0  # seconds; what it does is also done before it is needed
 
 SLOW_LOOK = 0.02  # seconds that a look may keep the event loop
+LOOKS_IN_A_ROW = 32  # then the event loop has its turn: a look by itself never waits
 LOOK_AGAIN_AFTER = 2.0  # seconds in which nothing is looked at after a slow one
 
 
@@ -89,6 +90,7 @@ class Database:
         self._is_open = False
         self._done: deque[Call] = deque()
         self._is_waking = False
+        self._looks = 0
         self._look_from = 0.0  # the time of the loop from which on looks are allowed
         self._upkeep: Call | None = None
 
@@ -134,6 +136,9 @@ class Database:
 
         For what is found by a key, a page at most. Raises StoreUnavailable when closed.
         """
+        self._looks += 1
+        if self._looks % LOOKS_IN_A_ROW == 0:
+            await asyncio.sleep(0)
         begun = self._loop.time()
         if not self._is_open or begun < self._look_from:
             return await self.read(function, *args, **kwargs)
