@@ -104,18 +104,12 @@ class Models:
                 await self.sync()
         return True
 
-    async def resolve(self, user: User, name: str | None) -> tuple[Provider, Model]:
-        """Return the provider and the model that a session's `model` means now.
+    def pick(self, user: User, name: str | None) -> tuple[Provider, Model]:
+        """Return the provider and the model that a session's `model` means, as listed last.
 
         Exact id first, then the bare name with the first provider that has it; an unlisted
-        `provider/name` of a configured provider is passed on. Never waits for a provider. Raises
-        ModelUnavailable.
+        `provider/name` of a configured provider is passed on. Raises ModelUnavailable.
         """
-        await self.list()
-        return self.pick(user, name)
-
-    def pick(self, user: User, name: str | None) -> tuple[Provider, Model]:
-        """Do what `resolve` does, with the models as they were listed last."""
         found = self._find(user, name)
         if found is None:
             named = f"The model {name}" if name else "A default model"
