@@ -36,7 +36,7 @@ def refusal(name: str, response: httpx.Response) -> ProviderError:
     who = f"The model provider {name}"
     if status < 400:
         return ProviderError(f"{who} answered with a redirect, which is not followed.")
-    if status == 429:
+    if status in (429, 529):  # 529 is Anthropic's: all its users together ask too much
         return ProviderBusy(f"{who} has too much to do.", retry_after=wait)
     if status in (502, 503, 504):
         return ProviderUnavailable(f"{who} is not available.", retry_after=wait)

@@ -51,7 +51,7 @@ class OpenAIProvider(chatd.Provider):
         self.name = name
         self._upstream = chatd.upstream.Upstream(name, map(api_url, urls), **options)
         self._discovery = chatd.discovery.Discovery(self._upstream)
-        self._without_usage: set[str] = set()
+        self._usage = chatd.upstream.Sparing()
 
     async def models(self) -> list[chatd.ModelInfo]:
         """Return what any of the servers lists; raise ProviderError when none does."""
@@ -62,27 +62,9 @@ class OpenAIProvider(chatd.Provider):
         """Return when a server lists its models, raise ProviderError when none does."""
         await self._list()
 
-    async def stream(self, prompt: chatd.Prompt) -> AsyncGenerator[chatd.Chunk | str, None]:
-        """Yield the reply; all text that one read brought is one str.
-
-        Raises ProviderInterrupted for a reply that ends without having told why, ProviderError for
-        anything else that goes wrong.
-        """
-        reply = Reply(self.name)
-        async with self._upstream.answer(functools.partial(self._ask, prompt)) as answer:
-            if answer.content_type == "application/json":
-                # It does not stream, or has only an error to tell.
-                for chunk in reply.take([chatd.sse.Event(await answer.body())]):
-                    yield chunk
-                reply.is_done = True
-            while not reply.is_done and (data := await self._read(answer, reply)):
-                for chunk in reply.take(reply.parser.feed(data)):
-                    yield chunk
-                if reply.grew:
-                    answer.deadline.restart()
-            for chunk in reply.end():
-                yield chunk
-            await answer.drain()
+    def stream(self, prompt: chatd.Prompt) -> AsyncGenerator[chatd.Chunk | str, None]:
+        """Yield the reply; all text that one read brought is one str."""
+        return self._upstream.stream(functools.partial(self._ask, prompt), Reply(self.name))
 
     def report_to(self, report: Callable[[str, float, str], None]) -> None:
         """Have every call reported."""
@@ -99,30 +81,14 @@ class OpenAIProvider(chatd.Provider):
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
             raise chatd.ProviderError(f"The model list of {self.name} makes no sense.") from exc
 
-    async def _read(self, answer: chatd.upstream.Answer, reply: Reply) -> bytes:
-        try:
-            return await answer.read()
-        except chatd.ProviderError:
-            if not reply.gathering.is_finished:
-                raise
-            return b""  # It has told why it ended: only the usage or [DONE] is lost.
-
     async def _ask(self, prompt: chatd.Prompt, server: chatd.upstream.Server) -> httpx.Response:
         """Ask one server; one that refuses `stream_options` is asked once more without."""
 
-        async def post(*, usage: bool) -> httpx.Response:
+        async def post(usage: bool) -> httpx.Response:
             content = msgspec.json.encode(request_body(prompt, usage=usage))
             return await self._upstream.request("POST", server, "/chat/completions", content)
 
-        if server.url in self._without_usage:
-            return await post(usage=False)
-        response = await post(usage=True)
-        if response.status_code in (400, 422):
-            await response.aclose()
-            response = await post(usage=False)
-            if response.is_success:
-                self._without_usage.add(server.url)
-        return response
+        return await self._usage.ask(server.url, post)
 
 
 def request_body(prompt: chatd.Prompt, *, usage: bool) -> dict[str, Any]:
@@ -175,39 +141,26 @@ class Chunk(msgspec.Struct):
 DECODER = msgspec.json.Decoder(Chunk)
 
 
-class Reply:
+class Reply(chatd.upstream.Reply):
     """A reply while it comes."""
 
     def __init__(self, name: str) -> None:
-        self.parser = chatd.sse.Parser()
-        self.is_done = False
-        self.grew = False
-        self._name = name
-        self.gathering = chatd.upstream.Gathering()
-        self._error: chatd.ProviderError | None = None
+        super().__init__(name)
+        self._parser = chatd.sse.Parser()
         self._has_warned = False
 
-    def take(self, events: Iterable[chatd.sse.Event]) -> list[chatd.Chunk | str]:
-        """Return what these events say, joined; `grew` then tells if it was anything at all."""
-        self.grew = False
-        try:
-            for event in events:
-                if (delta := self._delta(event)) is not None:
-                    self._add(delta)
-                if self.is_done:
-                    break
-        except chatd.ProviderError as exc:
-            # What came before it is handed on first.
-            self._error, self.is_done = exc, True
-        return self.gathering.take()
+    def read(self, data: bytes) -> None:
+        """Read the events that these bytes complete."""
+        for event in self._parser.feed(data):
+            if (delta := self._delta(event)) is not None:
+                self._add(delta)
+            if self.is_done:
+                break
 
-    def end(self) -> list[chatd.Chunk | str]:
-        """Return what comes when all is said; raise the ProviderError if it is not."""
-        if self._error is not None:
-            raise self._error
-        if not self.gathering.is_finished and not self.is_done:
-            raise chatd.ProviderInterrupted(f"{self._name} ended its reply before it was complete.")
-        return self.gathering.end()
+    def read_whole(self, body: bytes) -> None:
+        """Read a completion that is no stream: it has the form of one event."""
+        if (delta := self._delta(chatd.sse.Event(body))) is not None:
+            self._add(delta)
 
     def _delta(self, event: chatd.sse.Event) -> Delta | None:
         try:
@@ -215,7 +168,7 @@ class Reply:
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             chunk = self._unusual(event)
         if chunk.error or event.type == "error":
-            raise self._failure(event.data)
+            raise self.failure(event.data)
         if isinstance(chunk.usage, dict):
             self.gathering.add_usage(chunk.usage)
         if not chunk.choices:
@@ -256,16 +209,11 @@ class Reply:
                 # Unlike msgspec it takes a lone surrogate.
                 return msgspec.convert(json.loads(data.decode(errors="replace")), Chunk)
             except (ValueError, msgspec.ValidationError, RecursionError) as exc:
-                raise self._failure(data) from exc
+                raise self.failure(data) from exc
         elif data and not self._has_warned:
             self._has_warned = True
-            logger.warning("%s sent an event that is no JSON object", self._name)
+            logger.warning("%s sent an event that is no JSON object", self.name)
         return Chunk()
-
-    def _failure(self, data: bytes) -> chatd.ProviderError:
-        logger.warning("%s sent an error, or what cannot be read", self._name)
-        logger.debug("%s sent: %r", self._name, data[:1000])
-        return chatd.ProviderError(f"The model provider {self._name} failed.")
 
 
 def plain(value: Any) -> str:

@@ -7,123 +7,31 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from chatd import tracing
-from chatd.deadline import Deadline
 from chatd.errors import (
     ProviderBusy,
     ProviderError,
     ProviderTimeout,
     ProviderUnavailable,
 )
-from chatd.gathering import Gathering as Gathering
-from chatd.gathering import is_count as is_count
-from chatd.gathering import is_word as is_word
-from chatd.instances import InstanceSchema as InstanceSchema
-from chatd.pool import Pool
-from chatd.pool import Server as Server
-from chatd.provider import Report
+from chatd.pool import Pool, Server
+from chatd.provider import Chunk, Report
 from chatd.refusals import refusal
-from chatd.transport import new_transport, transport_errors
+from chatd.transport import new_transport
+from chatd.upstream.answer import Answer, Ask
+from chatd.upstream.reply import Reply
 
 if TYPE_CHECKING:
     import httpx
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("chatd.upstream")
 
 RETRIES = 2
 RETRY_PAUSE = 0.2
 LONGEST_RETRY_AFTER = 30
-MAX_BODY = 16 * 1024 * 1024
-
-# What the aiohttp transport hands over at most; a shorter read has emptied its buffer.
-FULL_READ = 16 * 1024
-
-
-Ask = Callable[[Server], Awaitable["httpx.Response"]]
-
-
-class Answer:
-    """An answer whose body has begun, or has ended with nothing."""
-
-    def __init__(self, upstream: Upstream, server: Server) -> None:
-        self.deadline = Deadline(upstream.timeout)
-        self._upstream = upstream
-        self._server = server
-        self._response: httpx.Response | None = None
-        self._chunks: AsyncIterator[bytes] | None = None
-        self._ahead: bytes | None = None
-        self._size = 0
-        server.running += 1
-
-    @property
-    def content_type(self) -> str:
-        """The media type of the body, in lower case."""
-        assert self._response is not None
-        value: str = self._response.headers.get("content-type", "")
-        return value.partition(";")[0].strip().lower()
-
-    async def begin(self, ask: Ask) -> None:
-        """Ask, and read the first bytes. Raises ProviderError."""
-        try:
-            with self.deadline:
-                response = self._response = await ask(self._server)
-                await self._upstream.check(response)
-                plain = response.headers.get("content-encoding", "identity") == "identity"
-                # The stream itself: aiter_raw() would cut and count what is not to be cut.
-                stream = response.stream if plain else response.aiter_bytes()
-                self._chunks = aiter(stream)  # type: ignore[arg-type]
-                self._ahead = await anext(self._chunks, b"")
-        except transport_errors() as exc:
-            raise self._upstream.failure(exc, "could not be reached") from exc
-        self._upstream.pool.wake(self._server)
-
-    async def read(self) -> bytes:
-        """Return what has come, nothing at the end. Raises ProviderError.
-
-        The deadline runs until `deadline.restart()`: only the caller knows what a token is.
-        """
-        if self._ahead is not None:
-            data, self._ahead = self._ahead, None
-            return data
-        if self._size >= FULL_READ:
-            # There may be more already, and then nothing below would let the others run.
-            await asyncio.sleep(0)
-        assert self._chunks is not None
-        try:
-            with self.deadline:
-                data = await self._chunks.__anext__()
-        except StopAsyncIteration:
-            data = b""
-        except transport_errors() as exc:
-            self._upstream.pool.rest(self._server)
-            raise self._upstream.failure(exc, "broke the connection") from exc
-        self._size = len(data)
-        return data
-
-    async def body(self) -> bytes:
-        """Return the whole body. Raises ProviderError."""
-        body = bytearray()
-        while data := await self.read():
-            body += data
-            if len(body) > MAX_BODY:
-                raise ProviderError("The model provider sent too much.")
-        return bytes(body)
-
-    async def drain(self) -> None:
-        """Read the end of a body that has said all: only then the connection can be kept."""
-        with contextlib.suppress(ProviderError, TimeoutError):
-            async with asyncio.timeout(0.1):
-                await self.read()
-
-    async def aclose(self) -> None:
-        """Close the connection here and now, unless the body was read to its end."""
-        self.deadline.close()
-        self._server.running -= 1
-        if self._response is not None:
-            await self._response.aclose()
 
 
 class Upstream:
@@ -171,16 +79,44 @@ class Upstream:
         finally:
             await answer.aclose()
 
+    async def stream(self, ask: Ask, reply: Reply) -> AsyncGenerator[Chunk | str, None]:
+        """Yield what the first good answer says, as `reply` reads it.
+
+        All text that one read brought is one str. Raises ProviderInterrupted for a reply that ends
+        without having told why, ProviderError for anything else that goes wrong.
+        """
+        async with self.answer(ask) as answer:
+            if answer.content_type == "application/json":
+                # It does not stream, or has only an error to tell.
+                for chunk in reply.take_whole(await answer.body()):
+                    yield chunk
+            while not reply.is_done and (data := await _next(answer, reply)):
+                for chunk in reply.take(data):
+                    yield chunk
+                if reply.grew:
+                    answer.deadline.restart()
+            for chunk in reply.end():
+                yield chunk
+            await answer.drain()
+
     async def get(self, path: str) -> tuple[Server, bytes]:
         """Return a document from any of the servers, each asked once. Raises ProviderError."""
         tried: list[Server] = []
         while True:
             tried.append(self.pool.take(tried))
             try:
-                return tried[-1], await self._document(path, tried[-1])
+                return tried[-1], await self.document(tried[-1], path)
             except ProviderError:
                 if len(tried) == len(self.pool.servers):
                     raise
+
+    async def document(self, server: Server, path: str) -> bytes:
+        """Return a document from one server, asked once. Raises ProviderError."""
+        answer = await self._attempt(lambda server: self.request("GET", server, path), server)
+        try:
+            return await answer.body()
+        finally:
+            await answer.aclose()
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -274,9 +210,11 @@ class Upstream:
             return exc.retry_after if exc.retry_after <= LONGEST_RETRY_AFTER else None
         return RETRY_PAUSE * 2.0 ** (len(tried) - 1) * random.uniform(0.5, 1)
 
-    async def _document(self, path: str, server: Server) -> bytes:
-        answer = await self._attempt(lambda server: self.request("GET", server, path), server)
-        try:
-            return await answer.body()
-        finally:
-            await answer.aclose()
+
+async def _next(answer: Answer, reply: Reply) -> bytes:
+    try:
+        return await answer.read()
+    except ProviderError:
+        if not reply.gathering.is_finished:
+            raise
+        return b""  # It has told why it ended: only the usage or the last word is lost.
