@@ -15,6 +15,7 @@ from chatd.errors import GenerationRunning, InvalidInput, NotFound
 from chatd.events import Event
 from chatd.generations import Generations
 from chatd.hub import Hub
+from chatd.pages import NewestPage, NewestPages
 from chatd.store import Store
 from chatd.stores.changes import merge_settings
 from chatd.types import Head, Preset, Session, SessionPage, User, new_id, now
@@ -37,6 +38,7 @@ class Sessions:
         self._hub = hub
         self._generations = generations
         self._presets = presets
+        self._pages = NewestPages(store)
         self._selecting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def create(self, user: User, fields: dict[str, Any]) -> Session:
@@ -80,6 +82,10 @@ class Sessions:
         """Return a session with its newest revision and its slot. Raises NotFound."""
         head = await self._store.get_head(user.id, session_id)
         return head.replace(session=self._as_shown(head.session))
+
+    async def newest(self, user: User, session_id: str, limit: int) -> NewestPage:
+        """Return the newest messages of the shown branch. Raises NotFound."""
+        return await self._pages.get(user.id, session_id, limit)
 
     def _as_shown(self, session: Session) -> Session:
         log = self._hub.running(session.id)
@@ -131,6 +137,7 @@ class Sessions:
                 continue  # another turn came in between
         else:
             raise GenerationRunning("A turn of this session is being mended; try again soon.")
+        self._pages.forget(session_id)
         self._tell_all(user.id, "session_deleted", session.replace(is_active=False))
 
     async def _stop_running(self, user: User, session_id: str, version: int | None) -> bool:

@@ -170,6 +170,17 @@ class Head(Value, frozen=True, kw_only=True):
     slot: Slot | None = None
 
 
+class Tip(Value, frozen=True, kw_only=True):
+    """What the shown branch of a session ends with, and the last revision given, with no turn held.
+
+    `made` tells a session from an erased one that had the same id, as far as the store can.
+    """
+
+    head_id: str
+    revision: int
+    made: str = ""
+
+
 class Model(Value, frozen=True, kw_only=True):
     """A model that a provider offered at `last_seen_at`; `id` is `provider/name`."""
 

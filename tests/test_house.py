@@ -23,7 +23,7 @@ LAYERS = """
     settings environment reading config limits node
     sse transport instances pool gathering refusals upstream discovery hub broker
     plugins stores
-    run observer recovery generations histories prompts
+    run observer recovery generations histories pages prompts
     accounts catalog turns sessions search transfer
     app
     contract

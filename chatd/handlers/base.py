@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from marshmallow import Schema
+from msgspec import Raw
 from tornado.web import RequestHandler, stream_request_body
 
 from chatd import tracing
@@ -156,7 +157,7 @@ class BaseHandler(RequestHandler):
         self.finish(encode(value))
 
     def send_page(
-        self, results: list[Any], links: dict[str, dict[str, Any] | None], **extras: Any
+        self, results: list[Any] | Raw, links: dict[str, dict[str, Any] | None], **extras: Any
     ) -> None:
         """Answer with a list; links are the query arguments of its neighbours."""
         page: dict[str, Any] = {"results": results, **extras}

@@ -22,6 +22,8 @@ class MessagesHandler(BaseHandler):
         limit = self.query_limit()
         bounds = {name: self.query_integer(name, low=0) for name in ("before", "after", "since")}
         all_branches = self.query_choice("branch", {"all": True, "shown": False}, False)
+        if not all_branches and not any(bound is not None for bound in bounds.values()):
+            return await self._newest(session_id, limit)
         page = await self.app.store.list_messages(
             self.user.id, session_id, **bounds, all_branches=all_branches, limit=limit
         )
@@ -35,6 +37,12 @@ class MessagesHandler(BaseHandler):
                 following = query | {"after": last.seq} if page.more_after else None
                 previous = query | {"before": first.seq} if page.more_before else None
         self.send_page(page.results, {"next": following, "previous": previous})
+
+    async def _newest(self, session_id: str, limit: int) -> None:
+        """Answer with what most ask for: the end of what is shown."""
+        page = await self.app.sessions.newest(self.user, session_id, limit)
+        previous = {"limit": limit, "before": page.before} if page.before else None
+        self.send_page(page.results, {"next": None, "previous": previous})
 
 
 class TurnHandler(BaseHandler):

@@ -6,7 +6,7 @@ import abc
 from collections.abc import Mapping
 from typing import Any
 
-from chatd.types import Head, Session, SessionPage, Stats
+from chatd.types import Head, Session, SessionPage, Stats, Tip
 
 
 class SessionStore(abc.ABC):
@@ -23,6 +23,14 @@ class SessionStore(abc.ABC):
     @abc.abstractmethod
     async def get_head(self, user_id: str, session_id: str) -> Head:
         """Return the session with its newest revision and its slot. Raises NotFound."""
+
+    @abc.abstractmethod
+    async def get_tip(self, user_id: str, session_id: str) -> Tip | None:
+        """Return what the shown branch ends with; None before the first turn, and during each.
+
+        While it is the same, so is all that `list_messages` returns of the shown branch without
+        bounds. Raises NotFound.
+        """
 
     @abc.abstractmethod
     async def list_sessions(

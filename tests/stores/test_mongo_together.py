@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
 from chatd.errors import StoreUnavailable
-from chatd.stores.mongo.together import Together
+from chatd.stores.mongo.together import Shared, Together
 
 
 class Shelf:
@@ -89,3 +90,47 @@ async def test_one_that_goes_away_takes_nothing_along() -> None:
     assert await tasks[1] == 1
     assert tasks[0].cancelled()
     assert tasks[2].cancelled()
+
+
+async def ask(shared: Shared[int], shelf: Shelf, *keys: str) -> list[asyncio.Task[int]]:
+    """Ask for each key, and go as far as that comes alone."""
+
+    async def look(key: str) -> int:
+        return (await shelf.look([key]))[key]
+
+    tasks = [asyncio.create_task(shared.find(key, partial(look, key))) for key in keys]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return tasks
+
+
+async def test_those_who_ask_the_same_share_the_next_query() -> None:
+    """Of one thing one query is under way at a time, beside those of other things."""
+    shelf, shared = Shelf(), Shared[int]()
+    shelf.things = {"a": 1, "b": 2}
+    first = await ask(shared, shelf, "a", "b")
+    assert shelf.looks == [["a"], ["b"]]
+    shelf.things = {"a": 3, "b": 4}
+    later = await ask(shared, shelf, "a", "a", "a")
+    assert len(shelf.looks) == 2
+    for _ in range(3):
+        shelf.go_on.release()
+
+    assert await asyncio.gather(*first, *later) == [1, 2, 3, 3, 3]
+    assert shelf.looks == [["a"], ["b"], ["a"]]
+    shelf.go_on.release()
+    assert await asyncio.gather(*await ask(shared, shelf, "a")) == [3]
+
+
+async def test_a_shared_query_that_fails_is_made_again_for_the_next() -> None:
+    """Those who waited for it learn that it failed; who came later gets an answer."""
+    shelf, shared = Shelf(), Shared[int]()
+    failing = await ask(shared, shelf, "a")
+    shelf.things = {"a": 1}
+    later = await ask(shared, shelf, "a", "a")
+    later[0].cancel()
+    shelf.go_on.release()
+    shelf.go_on.release()
+    with pytest.raises(KeyError):
+        await failing[0]
+    assert await later[1] == 1

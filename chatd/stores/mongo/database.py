@@ -12,9 +12,10 @@ from pymongo.read_concern import ReadConcern
 
 from chatd.errors import StoreUnavailable
 from chatd.stores.mongo import driver
-from chatd.stores.mongo.documents import HEAD, SHOWN, WITH_USER
+from chatd.stores.mongo.documents import HEAD, SHOWN, TIP, WITH_USER
 from chatd.stores.mongo.driver import Document
-from chatd.stores.mongo.together import Together
+from chatd.stores.mongo.together import Shared, Together
+from chatd.types import Session
 
 if TYPE_CHECKING:
     from pymongo import AsyncMongoClient
@@ -76,6 +77,8 @@ class Database:
         self.models = database.get_collection("models")
         self.find_tokens = Together(self._tokens)
         self.find_sessions = Together(functools.partial(self._sessions, HEAD))
+        self.find_tips = Together(functools.partial(self._sessions, TIP))
+        self.pages: Shared[list[Session]] = Shared()
         self.find_shown = Together(functools.partial(self._sessions, SHOWN))
         # For what is compared and then set: what the next write will meet, acknowledged or not.
         # What is returned to a caller never comes from these two.

@@ -39,6 +39,7 @@ MESSAGE = {"document": 1, "checkpoint": 1, "_id": 0}
 SESSION = dict.fromkeys(("document", "message_count", "last_message_at", "head_id"), 1)
 HEAD = {**SESSION, "revision": 1, "slot": 1}
 SHOWN = {"branch": 1, "branches": 1}
+TIP = {"head_id": 1, "revision": 1, "made": 1, "slot.generation_id": 1}
 # For a pipeline on tokens: each with its user.
 WITH_USER: list[Document] = [
     {"$lookup": {"from": "users", "localField": "user_id", "foreignField": "_id", "as": "users"}},

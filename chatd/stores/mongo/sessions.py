@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,7 +27,7 @@ from chatd.stores.mongo.documents import (
 from chatd.stores.mongo.driver import Document, aggregate
 from chatd.stores.mongo.messages import of_slot
 from chatd.stores.pages import Cursor, place_of, session_page
-from chatd.types import Head, Session, SessionPage, Stats
+from chatd.types import Head, Session, SessionPage, Stats, Tip
 
 NOBODY = ""  # whose the sessions are that are being purged: no user has this id
 COUNTERS = (
@@ -52,6 +53,8 @@ def session_document(user_id: str, session: Session) -> Document:
         "seq": 0,
         "revision": 0,
         "branch": 0,  # the one shown
+        # Of this one alone: a file that is imported again gives an erased session's ids again.
+        "made": secrets.token_hex(8),
         # branches: {branch: [parent branch, seq after which it leaves it]}; 0 has no parent
         # slot: the Slot, while it is held
         # The session's part of its user's Stats, counted by the write that frees the slot; and
@@ -97,6 +100,16 @@ async def get_head(database: Database, user_id: str, session_id: str) -> Head:
     return head_of(found, await of_slot(database, session_id, slot) if slot else ())
 
 
+async def get_tip(database: Database, user_id: str, session_id: str) -> Tip | None:
+    """Return what the shown branch ends with, None while a turn may change that."""
+    found = await database.find_tips.find(session_id)
+    if found is None or found["user_id"] != user_id:
+        raise NotFound
+    if "slot" in found or found["head_id"] is None:
+        return None
+    return Tip(head_id=found["head_id"], revision=found["revision"], made=found.get("made", ""))
+
+
 async def list_sessions(
     database: Database,
     user_id: str,
@@ -108,7 +121,11 @@ async def list_sessions(
 ) -> SessionPage:
     """Return a page of sessions; active and deleted ones together are merged from two ranges."""
     place = place_of(cursor)
-    page = functools.partial(_page, database, user_id, query.casefold(), place, limit + 1)
+
+    async def page(wanted: bool) -> list[Session]:
+        asked = (user_id, query.casefold(), place, limit + 1, wanted)
+        return await database.pages.find(asked, functools.partial(_page, database, *asked))
+
     if is_active is None:
         active, deleted = await asyncio.gather(page(True), page(False))
         return session_page(active + deleted, place, limit)

@@ -90,6 +90,7 @@ class MongoStore(Store):
     add_session = calls(sessions.add_session)
     get_session = calls(sessions.get_session)
     get_head = calls(sessions.get_head)
+    get_tip = calls(sessions.get_tip)
     list_sessions = calls(sessions.list_sessions)
     update_session = calls(sessions.update_session)
     purge_session = calls(sessions.purge_session)

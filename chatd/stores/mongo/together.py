@@ -1,14 +1,15 @@
 """Lookups that share a query: while one is under way, those that come meanwhile gather.
 
-A call of the driver costs some hundred microseconds of Python, however little it asks, and every
-request looks for a token and most for a session. What is found is never older than the asking: a
-query is sent after all those that wait for it have asked.
+Those of `Together` ask for things by their keys, many of them in one query; those of `Shared` for
+the same. A call of the driver costs some hundred microseconds of Python, however little it asks,
+and every request looks for a token and most for a session. What is found is never older than the
+asking: a query is sent after all those that wait for it have asked.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -43,3 +44,32 @@ class Together(Generic[T]):
                 for key, future in waiting.items():
                     future.set_result(found.get(key))
         self._task = None
+
+
+class Shared(Generic[T]):
+    """Has those who ask the same at the same time answered by one query."""
+
+    def __init__(self) -> None:
+        self._running: dict[Hashable, asyncio.Task[T]] = {}
+        self._next: dict[Hashable, asyncio.Task[T]] = {}
+
+    async def find(self, key: Hashable, look: Callable[[], Awaitable[T]]) -> T:
+        """Return what a query finds that is sent from now on. Raises what it does."""
+        task = self._next.get(key)
+        if task is None:
+            running = self._running.get(key)
+            task = asyncio.create_task(self._run(key, look, running), name="shared lookup")
+            (self._running if running is None else self._next)[key] = task
+        return await asyncio.shield(task)
+
+    async def _run(
+        self, key: Hashable, look: Callable[[], Awaitable[T]], before: asyncio.Task[T] | None
+    ) -> T:
+        if before is not None:
+            await asyncio.wait([before])
+            self._running[key] = self._next.pop(key)
+        try:
+            return await look()
+        finally:
+            if key not in self._next:
+                del self._running[key]

@@ -22,8 +22,9 @@ from chatd.stores.sqlite.rows import (
     to_ms,
     to_time,
 )
-from chatd.types import Head, Session, SessionPage, Stats
+from chatd.types import Head, Session, SessionPage, Stats, Tip
 
+_TIP = "key, json_extract(document, '$.head_id'), revision, slot_generation_id"
 _ADD = """
 INSERT INTO sessions
     (id, user_id, is_active, title_folded, created_at, last_message_at, document)
@@ -77,6 +78,14 @@ def get_session(connection: Connection, user_id: str, session_id: str) -> Sessio
 def get_head(connection: Connection, user_id: str, session_id: str) -> Head:
     """Return the user's session with its newest revision and its slot."""
     return head_of(_find(connection, HEAD, user_id, session_id))
+
+
+def get_tip(connection: Connection, user_id: str, session_id: str) -> Tip | None:
+    """Return what the shown branch ends with, None while a turn may change that."""
+    key, head_id, revision, generation_id = _find(connection, _TIP, user_id, session_id)
+    if generation_id is not None or head_id is None:
+        return None
+    return Tip(head_id=head_id, revision=revision, made=str(key))
 
 
 def _find(connection: Connection, columns: str, user_id: str, session_id: str) -> Row:

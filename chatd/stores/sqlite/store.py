@@ -112,6 +112,7 @@ class SqliteStore(Store):
     add_session = writes(sessions.add_session)
     get_session = looks(sessions.get_session)
     get_head = looks(sessions.get_head)
+    get_tip = looks(sessions.get_tip)
     update_session = writes(sessions.update_session)
     select_message = writes(sessions.select_message)
     purge_session = writes(sessions.purge_session)
