@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from chatd import sse as sse
     from chatd import upstream as upstream
     from chatd.app import App as App
+    from chatd.cli.frame import with_app as with_app
     from chatd.errors import BadRequest as BadRequest
     from chatd.errors import ChatdError as ChatdError
     from chatd.errors import ConfigError as ConfigError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from chatd.errors import InvalidInput as InvalidInput
     from chatd.errors import NotFound as NotFound
     from chatd.errors import PreconditionFailed as PreconditionFailed
+    from chatd.errors import PromptFailed as PromptFailed
     from chatd.errors import ProviderBusy as ProviderBusy
     from chatd.errors import ProviderError as ProviderError
     from chatd.errors import ProviderInterrupted as ProviderInterrupted
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from chatd.errors import RateLimited as RateLimited
     from chatd.errors import ReadOnly as ReadOnly
     from chatd.errors import Unauthenticated as Unauthenticated
+    from chatd.errors import Unavailable as Unavailable
+    from chatd.events import Observed as Observed
+    from chatd.handlers.route import RouteHandler as RouteHandler
     from chatd.hookspecs import hookimpl as hookimpl
     from chatd.preset import EditablePresetSource as EditablePresetSource
     from chatd.preset import PresetSource as PresetSource
@@ -54,12 +59,17 @@ if TYPE_CHECKING:
     from chatd.types import now as now
 
 __version__ = "0.1.0"
+plugin_api = "1.0"  # what plugins may rely on; docs/compatibility.md says how it grows
 
 _EXPORTS = {
     "app": "App",
+    "cli.frame": "with_app",
     "errors": "BadRequest ChatdError ConfigError Conflict Forbidden InvalidInput NotFound"
-    " PreconditionFailed ProviderBusy ProviderError ProviderInterrupted ProviderRefused"
-    " ProviderTimeout ProviderUnavailable RateLimited ReadOnly Unauthenticated",
+    " PreconditionFailed PromptFailed ProviderBusy ProviderError ProviderInterrupted"
+    " ProviderRefused ProviderTimeout ProviderUnavailable RateLimited ReadOnly Unauthenticated"
+    " Unavailable",
+    "events": "Observed",
+    "handlers.route": "RouteHandler",
     "hookspecs": "hookimpl",
     "preset": "EditablePresetSource PresetSource",
     "provider": "Chunk Finish ModelInfo Prompt PromptMessage Provider Reasoning Text ToolCall",
@@ -68,7 +78,7 @@ _EXPORTS = {
 _MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names.split()}
 _MODULES = ("discovery", "sse", "upstream")
 
-__all__ = sorted([*_MODULE_OF, *_MODULES])
+__all__ = sorted([*_MODULE_OF, *_MODULES, "plugin_api"])
 
 
 def __getattr__(name: str) -> Any:

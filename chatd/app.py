@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from chatd import __version__
@@ -21,8 +21,10 @@ from chatd.limits import TurnLimits
 from chatd.metrics import Metrics
 from chatd.metrics.lag import LagWatch
 from chatd.node import Node
+from chatd.observations import Observations
 from chatd.observer import Observer
 from chatd.plugins import Plugins
+from chatd.preset import PresetSource
 from chatd.prompts import Prompts
 from chatd.provider import Provider
 from chatd.schemas import Shapes
@@ -32,7 +34,7 @@ from chatd.stores import open_store
 from chatd.stores.metered import metered, traced
 from chatd.stores.progress import MigrationLog
 from chatd.traces import Traces, new_traces
-from chatd.turns import Turns
+from chatd.turns import Admission, Turns
 from chatd.types import Request, User
 
 logger = logging.getLogger(__name__)
@@ -52,6 +54,8 @@ class App:
     presets: Presets
     sessions: Sessions
     turns: Turns
+    observations: Observations
+    routes: Sequence[tuple[str, tuple[Any, ...]]]  # of plugins: who, and (pattern, handler)
 
     def __init__(self, config: Config | None = None, *, plugins: Iterable[object] = ()) -> None:
         self.config = config or Config()
@@ -103,12 +107,20 @@ class App:
         self.broker = MemoryBroker(self.hub)
         stack.push_async_callback(self.broker.aclose)
         providers = await self._open_providers(stack)
-        sources = await self.plugins.collect("register_preset_sources", app=self)
-        for source in sources:
-            stack.push_async_callback(source.aclose)
-        _check_names("preset source", sources)
-        self.presets = Presets(sources)
-        await self._open_turns(stack, providers)
+        self.presets = Presets(await self._open_sources(stack))
+        self.routes = await self.plugins.collect("register_routes", tuple, app=self)
+        # Told of the last turns before the plugins shut down.
+        stack.push_async_callback(self.plugins.stop, self)
+        self.observations = Observations(
+            self.plugins, self.metrics.observe_dropped.add if self.metrics is not None else None
+        )
+        stack.push_async_callback(self.observations.aclose)
+        self._make_turns(providers)
+        await self.plugins.start(self)
+        self.observations.open(self)
+        await self.generations.open()
+        stack.push_async_callback(self._drain)
+        stack.push_async_callback(self.models.aclose)
 
     def _open_metrics(self, metrics: Metrics, stack: contextlib.AsyncExitStack) -> None:
         """Have the parts report; without metrics none of them is wrapped."""
@@ -131,13 +143,37 @@ class App:
         )
 
     async def _open_providers(self, stack: contextlib.AsyncExitStack) -> list[Provider]:
-        providers: list[Provider] = await self.plugins.collect("register_providers", app=self)
+        given = await self.plugins.collect("register_providers", Provider, app=self)
+        providers = [provider for _, provider in given]
         for provider in providers:
             stack.push_async_callback(provider.aclose)
             if self.metrics is not None:
                 provider.report_to(self.metrics.provider_called)
-        _check_names("provider", providers)
+        self._check_names("provider", given)
         return providers
+
+    async def _open_sources(self, stack: contextlib.AsyncExitStack) -> list[PresetSource]:
+        given = await self.plugins.collect("register_preset_sources", PresetSource, app=self)
+        sources = [source for _, source in given]
+        for source in sources:
+            stack.push_async_callback(source.aclose)
+        self._check_names("preset source", given)
+        return sources
+
+    def _check_names(self, what: str, given: Sequence[tuple[str, Any]]) -> None:
+        plugins: dict[str, str] = {}  # by the name that they registered
+        for plugin, item in given:
+            name = getattr(item, "name", None)
+            if not isinstance(name, str) or not name:
+                raise ConfigError(
+                    f"Plugin {self.plugins.place(plugin)} registers a {what} without a name."
+                )
+            if name in plugins:
+                places = sorted({self.plugins.place(one) for one in (plugins[name], plugin)})
+                raise ConfigError(
+                    f"There are two of the {what} named {name}, of plugin {' and '.join(places)}."
+                )
+            plugins[name] = plugin
 
     @contextlib.asynccontextmanager
     async def beside(self, store: Store) -> AsyncIterator[Models]:
@@ -145,13 +181,11 @@ class App:
         async with contextlib.AsyncExitStack() as stack:
             self.plugins, self.store = self._load_plugins(), store
             providers = await self._open_providers(stack)
-            models = Models(store, providers, default=self.config.llm.default_model)
-            stack.push_async_callback(models.aclose)
-            yield models
+            self.models = Models(store, providers, default=self.config.llm.default_model)
+            stack.push_async_callback(self.models.aclose)
+            yield self.models
 
-    async def _open_turns(
-        self, stack: contextlib.AsyncExitStack, providers: list[Provider]
-    ) -> None:
+    def _make_turns(self, providers: list[Provider]) -> None:
         config, limits, node = self.config, self.config.limits, self.node
         self.models = Models(self.store, providers, default=config.llm.default_model)
         self.generations = Generations(
@@ -160,9 +194,16 @@ class App:
             node=node.id,
             boot=node.boot,
             reply_bytes=limits.reply_bytes or sys.maxsize,
-            observer=Observer(self.metrics, self.traces),
+            observer=Observer(self.metrics, self.traces, self.observations),
         )
-        self.sessions = Sessions(self.store, self.broker, self.hub, self.generations, self.presets)
+        self.sessions = Sessions(
+            self.store,
+            self.broker,
+            self.hub,
+            self.generations,
+            self.presets,
+            self.observations,
+        )
         self.turns = Turns(
             self.store,
             self.broker,
@@ -174,13 +215,18 @@ class App:
                 generations_per_user=limits.generations_per_user,
                 refused=self.metrics.refused.add if self.metrics is not None else None,
             ),
-            prompts=Prompts(self.store, config.llm, most_chars=limits.prompt_chars or sys.maxsize),
+            prompts=Prompts(
+                self.store,
+                config.llm,
+                most_chars=limits.prompt_chars or sys.maxsize,
+                plugins=self.plugins,
+                app=self,
+            ),
+            admission=Admission(self.store, self.plugins, self),
+            observations=self.observations,
             node=node.id,
             boot=node.boot,
         )
-        await self.generations.open()
-        stack.push_async_callback(self._drain)
-        stack.push_async_callback(self.models.aclose)
 
     async def _drain(self) -> None:
         self.close_turns()
@@ -214,10 +260,3 @@ class App:
         async with asyncio.timeout(5):
             await self.store.ping()
             await self.broker.ping()
-
-
-def _check_names(what: str, items: list[Any]) -> None:
-    names = [item.name for item in items]
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigError(f"Two plugins register a {what} named {name}.")

@@ -29,6 +29,7 @@ ChatdError                    500 internal
 │   ├── ProviderRefused       502 provider_refused
 │   └── ProviderInterrupted   502 provider_interrupted
 ├── GenerationInterrupted     502 generation_interrupted
+├── PromptFailed              502 prompt_failed
 └── ConfigError               (never on the wire: it stops the start with its sentence)
 """
 
@@ -227,6 +228,12 @@ class GenerationInterrupted(ChatdError):
     """The generation was interrupted by a failure of the server."""
 
     status, code, retryable = 502, "generation_interrupted", True
+
+
+class PromptFailed(ChatdError):
+    """A plugin could not prepare the prompt."""
+
+    status, code = 502, "prompt_failed"
 
 
 class ConfigError(ChatdError):

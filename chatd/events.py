@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 import msgspec
 
-from chatd.types import Value
+from chatd.types import Message, Session, Value
 
 
 class Event(Value, frozen=True, kw_only=True):
@@ -38,3 +41,31 @@ class Batch(msgspec.Struct, frozen=True):
     generation_id: str
     prev: int
     entries: list[Entry]
+
+
+class Observed(Value, frozen=True, kw_only=True):
+    """Something that happened on this server, as plugins are told of it by `observe`.
+
+    `type` says what; more may be added, so leave alone what you do not know:
+
+    * `message_stored`: `message`, which will not change again: a user's when its turn begins, an
+      answer when it has ended;
+    * `turn_started`: `message` is the answer that is being written; `detail` has the `kind`: send,
+      regenerate or edit;
+    * `turn_ended`: `message` is the answer, whose `status` says how; `session` is the session as it
+      then was, None when another server ended it;
+    * `session_created`, `session_updated`, `session_deleted`: `session`; the last one also for one
+      that was erased;
+    * `connection_opened`, `connection_closed`: `detail` has the `id` that is in the log, the
+      `kind` (session, list: WebSockets; sse) and, of a WebSocket that closed, the `code`.
+
+    `user_id` is whose it is, `at` the time of this server. Chunks are never told.
+    """
+
+    type: str
+    at: dt.datetime
+    user_id: str
+    session_id: str | None = None
+    session: Session | None = None
+    message: Message | None = None
+    detail: Mapping[str, Any] = MappingProxyType({})

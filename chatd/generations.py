@@ -214,7 +214,7 @@ class Generations:
     def _announce_end(
         self, user_id: str, message: Message, session: Session | None, client_id: str | None
     ) -> None:
-        self._observer.ended(message)
+        self._observer.ended(user_id, message, session)
         self._broker.publish(message.session_id, end_event(message, client_id))
         ended = {
             "session_id": message.session_id,

@@ -1,4 +1,4 @@
-"""Who is told of the life of every generation: the metrics and the traces, where there are any."""
+"""Who is told of the life of every generation: metrics, traces and plugins, where there are any."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from chatd.metrics import Metrics
+from chatd.observations import Observations
 from chatd.run import Run
 from chatd.traces import Traces
-from chatd.types import Message
+from chatd.types import Message, Session
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -17,8 +18,14 @@ if TYPE_CHECKING:
 class Observer:
     """Takes what Generations report. Nothing here waits or raises."""
 
-    def __init__(self, metrics: Metrics | None = None, traces: Traces | None = None) -> None:
+    def __init__(
+        self,
+        metrics: Metrics | None = None,
+        traces: Traces | None = None,
+        observations: Observations | None = None,
+    ) -> None:
         self._metrics = metrics
+        self._observations = observations
         self._traces = traces
         self._spans: dict[str, list[Span]] = {}  # of each run: its turn, then its generation
 
@@ -43,8 +50,12 @@ class Observer:
         about = {"gen_ai.provider.name": provider, "gen_ai.request.model": model}
         return self._traces.call(f"chat {model}", **about)
 
-    def ended(self, answer: Message) -> None:
+    def ended(self, user_id: str, answer: Message, session: Session | None) -> None:
         """Count a generation that has ended, here or with a process that died."""
+        if self._observations is not None:
+            tell, session_id = self._observations.tell, answer.session_id
+            tell("message_stored", user_id, session_id=session_id, message=answer)
+            tell("turn_ended", user_id, session=session, session_id=session_id, message=answer)
         if self._metrics is not None:
             self._metrics.turn_ended(answer)
         spans = self._spans.get(answer.id, ())

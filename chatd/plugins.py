@@ -7,45 +7,21 @@ async hook that means None would be asked.
 
 from __future__ import annotations
 
-import functools
-import importlib
-import importlib.metadata
-import importlib.util
-import inspect
 import logging
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 import pluggy
 
-from chatd import __version__, hookspecs
+from chatd import hookspecs
+from chatd.calling import Call, Report, watched
 from chatd.errors import ChatdError, ConfigError
-from chatd.schemas import flat_messages
+from chatd.finding import Found, file_of, find, load_config
 
 logger = logging.getLogger(__name__)
 
-# Takes plugin, hook and seconds, and whether the call failed.
-Report = Callable[[str, str, float, bool], None]
-Implementation = tuple[str, Callable[..., Any], tuple[str, ...]]
-
-
-class Found(NamedTuple):
-    """A plugin, the kind of place where it was found, its version, and its file."""
-
-    plugin: object
-    source: str
-    version: str
-    file: str
-
-    @classmethod
-    def at(cls, source: str, plugin: object, version: str = "") -> Found:
-        """Return a plugin of this source, with its own version if no other is known."""
-        return cls(
-            plugin, source, version or str(getattr(plugin, "__version__", "")), _file_of(plugin)
-        )
+T = TypeVar("T")
 
 
 class Plugins:
@@ -66,57 +42,136 @@ class Plugins:
         self.found: dict[str, Found] = {}
         for item in objects:
             self.found[_free_name(type(item).__name__, self.found)] = Found.at("object", item)
-        self.found |= {name: _find(name, directory) for name in names}
+        for name in names:
+            if name in self.found:
+                where = f"{file}: " if file else ""
+                raise ConfigError(
+                    f"{where}[plugins] enabled names the plugin {name} ({self.found[name].file})"
+                    " twice."
+                )
+            self.found[name] = find(name, directory)
         self.configs = {
-            name: _load_config(name, found.plugin, (tables or {}).get(name, {}), file)
+            name: load_config(name, found, (tables or {}).get(name, {}), file)
             for name, found in self.found.items()
         }
         # pluggy asks the last registered first.
         for name, found in reversed(self.found.items()):
             self._register(name, found.plugin)
-        self._implementations = {
-            hook: list(self._of_hook(hook)) for hook in vars(self._manager.hook) if hook[0] != "_"
+        self._calls = {
+            hook: tuple(self._of_hook(hook)) for hook in vars(self._manager.hook) if hook[0] != "_"
         }
+        self._started: list[str] = []
+        self._report: Report | None = None
 
     def report_to(self, report: Report) -> None:
         """Have every call of a hook reported from now on."""
-        self._implementations = {
-            hook: [(name, _timed(name, hook, call, report), names) for name, call, names in found]
-            for hook, found in self._implementations.items()
-        }
+        self._report = report
+
+    def _tell(self, plugin: str, hook: str, seconds: float, failed: bool) -> None:
+        if self._report is not None:
+            self._report(plugin, hook, seconds, failed)
+
+    def calls(self, hook: str) -> tuple[Call, ...]:
+        """Return the implementations of a hook in the order in which they are called."""
+        return self._calls[hook]
 
     def has(self, hook: str) -> bool:
         """Return whether any plugin implements a hook."""
-        return bool(self._implementations[hook])
+        return bool(self._calls[hook])
 
     def hooks(self, plugin: str) -> list[str]:
         """Return the hooks that a plugin implements."""
-        found = self._implementations.items()
-        return [hook for hook, those in found if any(name == plugin for name, _, _ in those)]
+        return [
+            hook
+            for hook, calls in self._calls.items()
+            if any(call.plugin == plugin for call in calls)
+        ]
+
+    def place(self, plugin: str) -> str:
+        """Return a plugin's name and file, as the errors of the start say them."""
+        return f"{plugin} ({self.found[plugin].file})"
 
     async def first(self, hook: str, **arguments: Any) -> Any:
         """Ask one plugin after the other; return the first answer that is not None."""
-        for _, function, names in self._implementations[hook]:
-            result = function(*[arguments[name] for name in names])
-            if inspect.isawaitable(result):
-                result = await result
+        for call in self._calls[hook]:
+            result = await call(arguments)
             if result is not None:
                 return result
         return None
 
-    async def collect(self, hook: str, **arguments: Any) -> list[Any]:
-        """Return the items of the lists that all plugins return. Raises ConfigError."""
-        items: list[Any] = []
-        for plugin, function, names in self._implementations[hook]:
-            try:
-                result = function(*[arguments[name] for name in names])
-                items += (await result if inspect.isawaitable(result) else result) or []
-            except ConfigError:
-                raise
-            except Exception as exc:
-                where = _file_of(function)
-                raise ConfigError(f"Plugin {plugin} ({where}) failed in {hook}: {exc!r}") from exc
+    async def each(self, hook: str, **arguments: Any) -> None:
+        """Call all plugins, one after the other, until one raises."""
+        for call in self._calls[hook]:
+            await self.ask(hook, call, arguments)
+
+    async def ask(self, hook: str, call: Call, arguments: dict[str, Any]) -> Any:
+        """Call one plugin; what it raises is a ChatdError, for anything else one of our own."""
+        try:
+            return await call(arguments)
+        except ChatdError:
+            raise
+        except Exception as exc:
+            logger.exception("plugin %s failed in %s", self.place(call.plugin), hook)
+            raise ChatdError from exc
+
+    async def replaced(self, hook: str, call: Call, arguments: dict[str, Any], old: T) -> T:
+        """Call one plugin of a chain; return what it gives for a value, or the value as it was."""
+        new = await self.ask(hook, call, arguments)
+        if new is None:
+            return old
+        if not isinstance(new, type(old)):
+            kind = type(old).__name__
+            logger.error("plugin %s returned no %s from %s", self.place(call.plugin), kind, hook)
+            raise ChatdError
+        return new
+
+    async def collect(self, hook: str, kind: type[Any], **arguments: Any) -> list[tuple[str, Any]]:
+        """Return the items of the lists that all plugins return, each with its plugin.
+
+        Raises ConfigError.
+        """
+        items: list[tuple[str, Any]] = []
+        for call in self._calls[hook]:
+            result = await self._at_start(hook, call, arguments)
+            if not isinstance(result, list | tuple | None):
+                raise self._wrong(call.plugin, hook, f"a list, but {type(result).__name__}")
+            for item in result or ():
+                if not isinstance(item, kind):
+                    raise self._wrong(call.plugin, hook, f"{kind.__name__}s alone, but {item!r}")
+                items.append((call.plugin, item))
         return items
+
+    def _wrong(self, plugin: str, hook: str, what: str) -> ConfigError:
+        return ConfigError(f"Plugin {self.place(plugin)} does not return {what} from {hook}.")
+
+    async def start(self, app: object) -> None:
+        """Tell every plugin that the App is open, first listed first. Raises ConfigError."""
+        calls = {call.plugin: call for call in self._calls["startup"]}
+        for plugin in self.found:
+            if plugin in calls:
+                await self._at_start("startup", calls[plugin], {"app": app})
+            self._started.append(plugin)
+
+    async def stop(self, app: object) -> None:
+        """Tell every plugin that was started that the App closes, last listed first."""
+        calls = {call.plugin: call for call in self._calls["shutdown"]}
+        while self._started:
+            plugin = self._started.pop()
+            if plugin not in calls:
+                continue
+            try:
+                await calls[plugin]({"app": app})
+            except Exception:
+                logger.exception("plugin %s failed in shutdown", self.place(plugin))
+
+    async def _at_start(self, hook: str, call: Call, arguments: dict[str, Any]) -> Any:
+        try:
+            return await call(arguments)
+        except ConfigError:
+            raise
+        except Exception as exc:
+            where = self.place(call.plugin)
+            raise ConfigError(f"Plugin {where} failed in {hook}: {exc!r}") from exc
 
     def _register(self, name: str, plugin: object) -> None:
         try:
@@ -124,95 +179,25 @@ class Plugins:
             self._manager.check_pending()
         except pluggy.PluginValidationError as exc:
             reason = " ".join(str(exc).split())
-            raise ConfigError(f"Plugin {name} ({_file_of(plugin)}): {reason}") from exc
+            raise ConfigError(f"Plugin {self.place(name)}: {reason}") from exc
+        if not self._manager.get_hookcallers(plugin):
+            raise ConfigError(
+                f"Plugin {self.place(name)} has no hooks: mark its functions with @chatd.hookimpl."
+            )
 
-    def _of_hook(self, hook: str) -> Iterator[Implementation]:
+    def _of_hook(self, hook: str) -> Iterator[Call]:
         for found in reversed(getattr(self._manager.hook, hook).get_hookimpls()):
+            where = f"Plugin {found.plugin_name} ({file_of(found.function)}): {hook}"
             if found.hookwrapper or found.wrapper:
+                raise ConfigError(f"{where} is a wrapper; chatd's hooks have none.")
+            if found.kwargnames:
+                names = ", ".join(found.kwargnames)
                 raise ConfigError(
-                    f"Plugin {found.plugin_name} ({_file_of(found.plugin)}): {hook} is a wrapper;"
-                    " chatd's hooks have none."
+                    f"{where} has default arguments ({names}), which hooks would never get."
                 )
-            yield found.plugin_name, found.function, found.argnames
-
-
-def _timed(
-    plugin: str, hook: str, function: Callable[..., Any], report: Report
-) -> Callable[..., Any]:
-    clock = time.perf_counter
-
-    @functools.wraps(function)
-    async def call(*args: Any) -> Any:
-        begun, failed = clock(), True
-        try:
-            result = function(*args)
-            result = await result if inspect.isawaitable(result) else result
-            failed = False
-            return result
-        except ChatdError as exc:
-            failed = exc.status >= 500
-            raise
-        finally:
-            report(plugin, hook, clock() - begun, failed)
-
-    return call
+            function = watched(found.plugin_name, hook, found.function, self._tell)
+            yield Call(found.plugin_name, function, found.argnames)
 
 
 def _free_name(name: str, taken: Mapping[str, object]) -> str:
     return name if name not in taken else f"{name}-{len(taken)}"
-
-
-def _find(name: str, directory: Path | None) -> Found:
-    """Import a plugin from the directory, from chatd_plugins, or from an entry point."""
-    try:
-        if directory is not None and (directory / f"{name}.py").is_file():
-            return Found.at("directory", _import_file(name, directory / f"{name}.py"))
-        if importlib.util.find_spec(f"chatd_plugins.{name}"):
-            bundled = importlib.import_module(f"chatd_plugins.{name}")
-            return Found.at("bundled", bundled, __version__)
-        for entry_point in importlib.metadata.entry_points(group="chatd", name=name):
-            loaded = entry_point.load()
-            assert isinstance(loaded, ModuleType)
-            version = entry_point.dist.version if entry_point.dist else ""
-            return Found.at("entry point", loaded, version)
-    except Exception as exc:
-        raise ConfigError(f"Plugin {name} cannot be loaded: {exc!r}") from exc
-    places = [f"{directory}/{name}.py"] if directory else []
-    places += ["chatd's own plugins", "the entry points of group chatd"]
-    raise ConfigError(f"There is no plugin {name}; looked in {', '.join(places)}.")
-
-
-def _import_file(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"chatd_plugins_dir.{name}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _load_config(
-    name: str, plugin: object, table: Mapping[str, Any], file: Path | None
-) -> dict[str, Any]:
-    """Check a plugin's table against its own schema; a plugin without one takes no keys."""
-    from marshmallow import Schema, ValidationError
-
-    schema = getattr(plugin, "ConfigSchema", Schema)
-    try:
-        loaded: dict[str, Any] = schema().load(dict(table))
-    except ValidationError as exc:
-        where = f" in {file}" if file else ""
-        problems = [
-            f"[plugins.{name}] {key}{where}: {' '.join(texts)}"
-            for key, texts in flat_messages(exc).items()
-        ]
-        raise ConfigError("\n".join(problems)) from exc
-    return loaded
-
-
-def _file_of(plugin: Any) -> str:
-    try:
-        plugin = inspect.unwrap(plugin) if callable(plugin) else plugin
-        subject = plugin if inspect.ismodule(plugin) or callable(plugin) else type(plugin)
-        return inspect.getsourcefile(subject) or "?"
-    except TypeError:
-        return "?"

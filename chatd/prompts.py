@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from chatd.calling import Call
+from chatd.errors import ChatdError, PromptFailed
 from chatd.histories import Histories
+from chatd.plugins import Plugins
 from chatd.provider import Prompt, PromptMessage, Provider
 from chatd.run import Run
 from chatd.settings import LlmSettings
 from chatd.store import Store
 from chatd.types import Model, Session, User
 
+HOOK = "prepare_prompt"
+
 
 class Prompts:
-    """Makes prompts of sessions: the system prompt, and the newest messages that fit beside it."""
+    """Makes prompts of sessions: the system prompt, and the newest messages that fit beside it.
 
-    def __init__(self, store: Store, llm: LlmSettings, *, most_chars: int) -> None:
+    Then plugins may replace it, one after the other. One that fails fails the turn: what it was to
+    take out of the prompt must not get to a model.
+    """
+
+    def __init__(
+        self, store: Store, llm: LlmSettings, *, most_chars: int, plugins: Plugins, app: object
+    ) -> None:
+        self._plugins, self._app = plugins, app
+        self._calls = plugins.calls(HOOK)
         self._histories = Histories(store)
         self._llm = llm
         self._most_chars = most_chars
@@ -36,4 +49,17 @@ class Prompts:
             "max_tokens": self._llm.max_tokens,
             "options": {},
         } | {key: value for key, value in session.settings.items() if key != "enable_tools"}
-        return provider, Prompt(model=model.name, messages=tuple(messages), settings=settings)
+        prompt = Prompt(model=model.name, messages=tuple(messages), settings=settings)
+        for call in self._calls:
+            prompt = await self._replaced(call, user, session, prompt)
+        return provider, prompt
+
+    async def _replaced(self, call: Call, user: User, session: Session, prompt: Prompt) -> Prompt:
+        arguments = {"app": self._app, "user": user, "session": session, "prompt": prompt}
+        try:
+            return await self._plugins.replaced(HOOK, call, arguments, prompt)
+        except ChatdError as exc:
+            # Its sentence is for the user; its code is one that a failed answer may have.
+            error = PromptFailed(exc.message if exc.status < 500 else "")
+            error.retryable = exc.retryable
+            raise error from exc

@@ -65,7 +65,12 @@ async def listening(app: App, hurry: asyncio.Event | None = None) -> AsyncIterat
     When `hurry` is set, running replies get no more time to end.
     """
     limits = app.config.limits
-    keeper = Keeper(most=limits.sockets, most_per_user=limits.sockets_per_user, metrics=app.metrics)
+    keeper = Keeper(
+        most=limits.sockets,
+        most_per_user=limits.sockets_per_user,
+        metrics=app.metrics,
+        observations=app.observations,
+    )
     server = HTTPServer(
         make_application(app, keeper),
         max_body_size=NO_BODY_LIMIT,

@@ -15,6 +15,7 @@ from chatd.errors import GenerationRunning, InvalidInput, NotFound
 from chatd.events import Event
 from chatd.generations import Generations
 from chatd.hub import Hub
+from chatd.observations import Observations
 from chatd.pages import NewestPage, NewestPages
 from chatd.store import Store
 from chatd.stores.changes import merge_settings
@@ -31,9 +32,16 @@ class Sessions:
     """
 
     def __init__(
-        self, store: Store, broker: Broker, hub: Hub, generations: Generations, presets: Presets
+        self,
+        store: Store,
+        broker: Broker,
+        hub: Hub,
+        generations: Generations,
+        presets: Presets,
+        observations: Observations,
     ) -> None:
         self._store = store
+        self._observations = observations
         self._broker = broker
         self._hub = hub
         self._generations = generations
@@ -149,6 +157,7 @@ class Sessions:
 
     def _tell_owner(self, user_id: str, kind: str, session: Session) -> None:
         self._broker.publish(f"user:{user_id}", Event(type=kind, payload={"session": session}))
+        self._observations.tell(kind, user_id, session=session)
 
     def _tell_all(self, user_id: str, kind: str, session: Session) -> None:
         self._broker.publish(session.id, Event(type=kind, payload={"session": session}))

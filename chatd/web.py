@@ -27,6 +27,7 @@ from chatd.handlers.base import UnknownPath
 from chatd.handlers.keeper import Keeper
 from chatd.handlers.list_socket import SessionListSocket
 from chatd.handlers.origins import Origins
+from chatd.handlers.route import plugin_routes
 from chatd.handlers.session_socket import SessionSocket
 from chatd.metrics import OTHER
 
@@ -74,6 +75,7 @@ def make_application(app: App, keeper: Keeper) -> Application:
         ("/api/openapi.json", contract.OpenApiHandler),
         ("/api/asyncapi.json", contract.AsyncApiHandler),
         ("/docs", contract.DocsHandler),
+        *plugin_routes(app),
     ]
     shared = {"app": app}
     names = {handler: path.removeprefix(prefix).replace(one, "{id}") for path, handler in routes}

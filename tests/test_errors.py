@@ -140,4 +140,5 @@ async def test_all_codes_are_brought_about() -> None:
         *("shutting_down", "store_unavailable"),  # health
     }
     not_rest = {"unknown_event", "unavailable", "broker_unavailable", "generation_interrupted"}
+    elsewhere |= {"prompt_failed"}  # hooks
     assert here | elsewhere | not_rest == STATUS.keys()

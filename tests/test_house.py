@@ -22,8 +22,8 @@ LAYERS = """
     strict_json fields options schemas
     settings environment reading config limits node
     sse transport instances pool gathering refusals upstream discovery hub broker
-    plugins stores
-    run observer recovery generations histories pages prompts
+    calling finding plugins stores
+    run observations observer recovery generations histories pages prompts
     accounts catalog turns sessions search transfer
     app
     contract

@@ -96,6 +96,8 @@ BROKEN = {
     "it has a mistake": "def authenticate(:",
     "its hook is misspelt": "import chatd\n@chatd.hookimpl\ndef authentikate(app): ...",
     "its hook has a wrong argument": "import chatd\n@chatd.hookimpl\ndef authenticate(ap): ...",
+    "its hook has a default": "import chatd\n@chatd.hookimpl\ndef authenticate(app, request=1): 0",
+    "it forgot to mark its hook": "def authenticate(app): ...",
     "its hook is a wrapper": (
         "import chatd\n@chatd.hookimpl(wrapper=True)\ndef authenticate(app):\n    yield"
     ),
@@ -106,8 +108,19 @@ BROKEN = {
 def test_a_broken_plugin_is_named(tmp_path: Path, what: str) -> None:
     """A plugin that is broken stops the start with a sentence that names it."""
     _write(tmp_path, "broken", BROKEN[what])
-    with pytest.raises(ConfigError, match="broken"):
+    with pytest.raises(ConfigError) as refused:
         Plugins(["broken"], directory=tmp_path)
+    sentence = str(refused.value)
+    assert sentence.startswith("Plugin broken (")
+    assert f"{tmp_path}/broken.py" in sentence
+    assert "\n" not in sentence
+
+
+def test_a_plugin_is_named_once(tmp_path: Path) -> None:
+    """A plugin that the configuration names twice stops the start."""
+    file = Path("conf/chatd.toml")
+    with pytest.raises(ConfigError, match=r"conf/chatd\.toml: .*auth_token \(.*\) twice\."):
+        Plugins(["auth_token", "presets_store", "auth_token"], file=file)
 
 
 def test_a_missing_plugin_is_named() -> None:
@@ -121,8 +134,13 @@ def test_configuration_is_checked_by_the_plugin(tmp_path: Path) -> None:
     source = """
         from marshmallow import Schema, fields
 
+        import chatd
+
         class ConfigSchema(Schema):
             size = fields.Integer(load_default=3)
+
+        @chatd.hookimpl
+        def startup(app): ...
     """
     _write(tmp_path, "sized", source)
     assert Plugins(["sized"], directory=tmp_path).configs == {"sized": {"size": 3}}
@@ -174,7 +192,8 @@ async def test_two_providers_of_one_name(tmp_path: Path) -> None:
     class Another(Script):
         """Named like the other."""
 
-    with pytest.raises(ConfigError, match="provider named script"):
+    pattern = r"provider named script, of plugin Another \(.*\.py\) and Script \(.*\.py\)\."
+    with pytest.raises(ConfigError, match=pattern):
         async with chatting(tmp_path, Script(), Another()):
             pass
 

@@ -34,18 +34,26 @@ COMMANDS = {
 EXIT_CODES = (
     "Exit codes: 0 done; 1 failed, and the last line on stderr says why and what to do; 2 wrong"
     " usage, with a hint. `migrate --check`: 3, there is something to do."
+    "\n\nPlugins may add commands: `chatd plugins` lists them."
 )
 
 
 class Lazy(Commands):
-    """The commands of this package; each stands in the module and under the name of the table."""
+    """The commands of this package; each stands in the module and under the name of the table.
+
+    What is not there may be a plugin's. Only then plugins are loaded, so none is in the list.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            if ctx.resilient_parsing:  # a shell completes: it must not load plugins
+                return None
+            from chatd.cli.added import added_command
+
+            return added_command(cmd_name, COMMANDS)
         name = COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(f"chatd.cli.{name}"), name)
         return command

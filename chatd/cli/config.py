@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chatd.cli.frame import everywhere, json_option, load, print_json, quiet, table
+from chatd.cli.frame import everywhere, json_option, load, load_plugins, print_json, quiet, table
 
 if TYPE_CHECKING:
     from chatd.config import Config
@@ -47,14 +47,10 @@ def config(as_json: bool) -> None:
 
 def _settings(config: Config) -> Iterator[tuple[str, str, Any, str]]:
     """Yield each setting: section, key, value without secrets, place."""
-    from chatd.plugins import Plugins
     from chatd.secrets import redact
     from chatd.settings import SECTIONS
 
-    enabled = config.plugins
-    plugins = Plugins(
-        enabled.enabled, directory=enabled.dir, tables=config.plugin_tables, file=config.file
-    )
+    plugins = load_plugins(config)
     sections = config.redacted()
     shown = {name: sections[name] for name in SECTIONS}
     for name, values in plugins.configs.items():

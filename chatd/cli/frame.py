@@ -14,7 +14,9 @@ from chatd.errors import ChatdError, StoreUnavailable
 from chatd.secrets import redact
 
 if TYPE_CHECKING:
+    from chatd.app import App
     from chatd.config import Config
+    from chatd.plugins import Plugins
     from chatd.store import Store
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -74,6 +76,38 @@ async def opened(url: str) -> AsyncIterator[Store]:
         yield store
     finally:
         await store.aclose()
+
+
+def load_plugins(config: Config) -> Plugins:
+    """Return the plugins of the configuration, checked."""
+    from chatd.plugins import Plugins
+
+    enabled = config.plugins
+    return Plugins(
+        enabled.enabled, directory=enabled.dir, tables=config.plugin_tables, file=config.file
+    )
+
+
+def with_app(work: Callable[[App], Coroutine[Any, Any, None]]) -> None:
+    """Run an async function with the App of the configuration, for a command of a plugin.
+
+    Its store, its models and its plugins are open, also beside a server that runs; nothing else is
+    there, and no `startup` has been called.
+    """
+    import asyncio
+
+    from chatd.app import App
+
+    config = load()
+    existing(config)
+    quiet()
+
+    async def run() -> None:
+        app = App(config)
+        async with opened(config.store.url) as store, app.beside(store):
+            await work(app)
+
+    asyncio.run(run())
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from chatd.cli.frame import everywhere, json_option, load, print_json, quiet, table
+from chatd.cli.frame import everywhere, json_option, load, load_plugins, print_json, quiet, table
 
 
 @click.command()
@@ -16,14 +16,8 @@ def plugins(as_json: bool) -> None:
     They are asked in this order. A plugin is bundled with chatd, an entry point of an installed
     package, or a file of the directory in [plugins] dir.
     """
-    from chatd.plugins import Plugins
-
-    config = load()
+    loaded = load_plugins(load())
     quiet()
-    settings = config.plugins
-    loaded = Plugins(
-        settings.enabled, directory=settings.dir, tables=config.plugin_tables, file=config.file
-    )
     if as_json:
         fields = ("source", "version", "file")
         print_json(

@@ -42,6 +42,7 @@ PROVIDER_ERRORS = (
     errors.ProviderRefused,
     errors.ProviderInterrupted,
     errors.GenerationInterrupted,
+    errors.PromptFailed,
 )
 TURN_ERRORS = (
     errors.Conflict,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from chatd.errors import ChatdError
 from chatd.metrics import Metrics
+from chatd.observations import Observations
 from chatd.types import User
 
 if TYPE_CHECKING:
@@ -35,9 +36,17 @@ CLOSE_WITHIN = 5.0
 class Keeper:
     """All open sockets and streams."""
 
-    def __init__(self, *, most: int, most_per_user: int, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        most: int,
+        most_per_user: int,
+        metrics: Metrics | None = None,
+        observations: Observations | None = None,
+    ) -> None:
         self._most, self._most_per_user = most, most_per_user
         self._metrics = metrics
+        self._observations = observations
         self._sockets: set[Socket] = set()
         self._streams: set[EventStream] = set()
         self._of_user: Counter[str] = Counter()
@@ -94,10 +103,25 @@ class Keeper:
         if self._metrics is not None:
             self._metrics.opened.add(socket.kind)
 
+    def joined(self, socket: Socket) -> None:
+        """Tell plugins of a socket that was let in and has joined its room."""
+        socket.has_joined = True
+        self._observe("connection_opened", socket, socket.kind)
+
     def closed(self, socket: Socket) -> None:
         """Count a socket that is closed, also one that was never let in."""
+        code = socket.closed_with or socket.close_code
         if self._metrics is not None:
-            self._metrics.socket_closed(socket.kind, socket.closed_with or socket.close_code)
+            self._metrics.socket_closed(socket.kind, code)
+        if socket.has_joined:
+            self._observe("connection_closed", socket, socket.kind, code=code or 1006)
+
+    def _observe(self, type: str, connection: Socket | EventStream, kind: str, **how: int) -> None:
+        if self._observations is not None:
+            detail = {"id": connection.request_id, "kind": kind, **how}
+            self._observations.tell(
+                type, connection.user.id, session_id=connection.session_id or None, detail=detail
+            )
 
     def discard(self, socket: Socket) -> None:
         """Look no longer after a socket; one that is not there is fine."""
@@ -113,6 +137,7 @@ class Keeper:
         self._of_user[stream.user.id] += 1
         if self._metrics is not None:
             self._metrics.opened.add("sse")
+        self._observe("connection_opened", stream, "sse")
 
     def discard_stream(self, stream: EventStream) -> None:
         """Look no longer after a stream."""
@@ -120,6 +145,7 @@ class Keeper:
             self._metrics.slow.add("sse")
         self._streams.discard(stream)
         self._forget(stream.user)
+        self._observe("connection_closed", stream, "sse")
 
     def _forget(self, user: User) -> None:
         self._of_user[user.id] -= 1

@@ -22,7 +22,7 @@ from chatd.errors import (
 
 logger = logging.getLogger(__name__)
 
-METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 encode = msgspec.json.Encoder().encode
 

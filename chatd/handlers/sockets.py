@@ -51,6 +51,8 @@ class Socket(WebSocketHandler):
     user: User
     app: App
     room = ""
+    session_id = ""
+    has_joined = False
 
     def initialize(self, app: App, keeper: Keeper) -> None:
         """Take the App and the keeper of sockets. Runs before everything else of a request."""
@@ -130,6 +132,7 @@ class Socket(WebSocketHandler):
             self.keeper.add(self)
             self.subscriber.full = self.get_query_argument("chunks", "full") != "delta"
             await self.join(*args)
+            self.keeper.joined(self)
             logger.info("%s opened by %s: %s", self.request_id, self.user.name, self.request.path)
         except WebSocketClosedError:
             self._leave()  # the client has gone while it was let in

@@ -43,7 +43,7 @@ class EventStream:
 
     def __init__(self, handler: BaseHandler, session_id: str) -> None:
         self._handler = handler
-        self._session_id = session_id
+        self.session_id = session_id
         self._keeper: Keeper = handler.settings["keeper"]
         self.user = handler.user
         self._wakeup = asyncio.Event()
@@ -64,7 +64,7 @@ class EventStream:
 
     def close(self) -> None:
         """Leave the session's room."""
-        self._handler.app.hub.leave(self._session_id, self._subscriber)
+        self._handler.app.hub.leave(self.session_id, self._subscriber)
         self._keeper.discard_stream(self)
 
     def is_stalled(self, now: float, seconds: float) -> bool:

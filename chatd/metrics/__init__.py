@@ -155,6 +155,11 @@ class Metrics:
         self.hook_errors = Counter(
             "chatd_plugin_errors_total", "Calls of plugins that failed.", "plugin", "hook"
         )
+        self.observe_dropped = Counter(
+            "chatd_observe_dropped_total",
+            "Events that a plugin was not told because it was too slow.",
+            "plugin",
+        )
         self.lag = Histogram(
             "chatd_event_loop_lag_seconds",
             "How late the event loop is, looked at twice a second.",

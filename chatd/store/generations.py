@@ -54,15 +54,37 @@ class GenerationStore(abc.ABC):
         head = await self.take_slot(user_id, session_id, slot, lease=lease, fork_after=fork_after)
         failpoint("after_slot")
         try:
-            return head, await self.add_messages(slot.generation_id, make(head))
+            messages = make(head)
+        except BaseException:
+            await self.give_back(session_id, slot.generation_id)
+            raise
+        return head, await self.add_or_give_back(session_id, slot, messages)
+
+    async def add_or_give_back(
+        self, session_id: str, slot: Slot, messages: Sequence[Message]
+    ) -> list[Message]:
+        """Do `add_messages` for the generation that holds the slot.
+
+        When it raises, nothing is stored and the slot is free again; after StoreUnavailable that is
+        not known.
+        """
+        try:
+            return await self.add_messages(slot.generation_id, messages)
         except StoreUnavailable:
             raise  # the messages may be stored: `abandoned` will tell
         except BaseException:
-            try:
-                await self.free_slot(session_id, slot.generation_id, [])
-            except StoreUnavailable:
-                logger.warning("slot of %s is left to its lease: store away", session_id)
+            await self.give_back(session_id, slot.generation_id)
             raise
+
+    async def give_back(self, session_id: str, generation_id: str) -> None:
+        """Free the slot of a turn of which nothing is stored; never fails.
+
+        While the store is away it is left to its lease.
+        """
+        try:
+            await self.free_slot(session_id, generation_id, [])
+        except StoreUnavailable:
+            logger.warning("slot of %s is left to its lease: store away", session_id)
 
     @abc.abstractmethod
     async def add_messages(self, generation_id: str, messages: Sequence[Message]) -> list[Message]:

@@ -4,7 +4,8 @@ The order of checks is authentication (before this), ownership, duplicate, rate 
 (PROTOCOL section 4.3, promise 2).
 """
 
+from chatd.turns.admission import Admission
 from chatd.turns.asks import Begin, Sent
 from chatd.turns.turns import Turns
 
-__all__ = ["Begin", "Sent", "Turns"]
+__all__ = ["Admission", "Begin", "Sent", "Turns"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from functools import partial
 
 from chatd.announcements import typing_event, user_message_event
 from chatd.broker import Broker
@@ -19,10 +20,12 @@ from chatd.events import Event
 from chatd.failpoints import failpoint
 from chatd.generations import LEASE, Generations
 from chatd.limits import TurnLimits
+from chatd.observations import Observations
 from chatd.prompts import Prompts
 from chatd.provider import Provider
 from chatd.run import Run
 from chatd.store import Store
+from chatd.turns.admission import Admission
 from chatd.turns.asks import Ask, Sent
 from chatd.turns.forks import Fork, ForkMoved, Forks
 from chatd.turns.repeats import Repeats
@@ -43,6 +46,8 @@ class Turns:
         *,
         limits: TurnLimits,
         prompts: Prompts,
+        admission: Admission,
+        observations: Observations,
         node: str,
         boot: str,
     ) -> None:
@@ -52,6 +57,8 @@ class Turns:
         self._models = models
         self._limits = limits
         self._prompts = prompts
+        self._admission = admission
+        self._observations = observations
         self._repeats = Repeats(store, generations)
         self._forks = Forks(store)
         self._node, self._boot = node, boot
@@ -143,6 +150,7 @@ class Turns:
         """Take the slot, store the turn and start its generation."""
         await self._models.list()
         run = self._new_run(user, ask, fork)
+        question = fork.parent if fork and ask.kind == "regenerate" else None
         picked: list[tuple[Provider, Model]] = []
 
         def make(head: Head) -> list[Message]:
@@ -154,11 +162,12 @@ class Turns:
             return ask.new_messages(run.slot, parent_id, model)
 
         try:
-            head, stored = await self._store.begin_turn(
-                user.id,
+            head, stored = await self._admission.begin(
+                user,
                 ask.session_id,
                 run.slot,
                 make,
+                text=question.content if question else ask.text,
                 lease=LEASE,
                 fork_after=fork.after if fork else None,
             )
@@ -168,21 +177,25 @@ class Turns:
             self._generations.release(run)
             raise
         failpoint("after_messages")
-        run.begin(stored[:-1], stored[-1])
+        run.begin(list(stored[:-1]), stored[-1])
         run.begun.set()
         self._announce(user, run)
         self._generations.start(
             run, lambda run: self._prompts.make(run, user, head.session, *picked[0])
         )
-        question = fork.parent if fork and ask.kind == "regenerate" else stored[0]
-        assert question is not None  # every answer has one
-        return Sent(kind=ask.kind, user_message=question, generation_id=run.id, run=run)
+        return Sent(
+            kind=ask.kind, user_message=question or stored[0], generation_id=run.id, run=run
+        )
 
     def _announce(self, user: User, run: Run) -> None:
         messages = map(user_message_event, run.new_messages)
         self._broker.publish(run.session_id, *messages, typing_event(run.message))
         started = {"session_id": run.session_id, "generation_id": run.id, "status": "running"}
         self._broker.publish(f"user:{user.id}", Event(type="generation_started", payload=started))
+        tell = partial(self._observations.tell, user_id=user.id, session_id=run.session_id)
+        for message in run.new_messages:
+            tell("message_stored", message=message)
+        tell("turn_started", message=run.message, detail={"kind": run.slot.kind})
 
     async def _check_limits(self, user: User, session_id: str) -> None:
         try:

@@ -43,7 +43,7 @@ def app_in(directory: Path, table: str = "") -> App:
 async def source_of(app: App) -> PresetSource:
     """Return the plugin's source."""
     source: PresetSource
-    [source] = await app.plugins.collect("register_preset_sources", app=app)
+    [(_, source)] = await app.plugins.collect("register_preset_sources", PresetSource, app=app)
     return source
 
 

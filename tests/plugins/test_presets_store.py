@@ -13,7 +13,7 @@ from chatd.app import App
 from chatd.catalog import Presets
 from chatd.config import load_config
 from chatd.errors import NotFound, PreconditionFailed, ReadOnly
-from chatd.preset import EditablePresetSource
+from chatd.preset import EditablePresetSource, PresetSource
 from chatd.types import Preset, User, new_id, now
 
 
@@ -22,7 +22,7 @@ async def house(directory: Path) -> AsyncIterator[tuple[EditablePresetSource, Us
     """Open an App with this plugin alone; give its source and two users."""
     environ = {"CHATD_PLUGINS_ENABLED": "presets_store", "CHATD_DATA_DIR": str(directory)}
     async with App(load_config(None, environ, {})) as app:
-        [source] = await app.plugins.collect("register_preset_sources", app=app)
+        [(_, source)] = await app.plugins.collect("register_preset_sources", PresetSource, app=app)
         alice = await ensure_user(app.store, "alice")
         yield source, alice, await ensure_user(app.store, "bob")
 
