@@ -1,9 +1,11 @@
-"""Runs all measures on a fresh chatd and prints one table.
+"""Measures chatd, on each of its stores, beside what people could use instead.
 
-`growth` measures what stored data costs instead: a million messages in each store, which takes
-about twenty minutes and 4 GB of disk.
+speed: every figure of chatd and of the peers, in one run and in turns, as a table of medians with
+their spread; growth: what stored data costs, up to a million messages; memory: what many turns
+leave behind; latency: a plot of token latency against the number of streams.
 
-Everything runs on this machine over loopback; a busy machine shows in the figures.
+Everything runs on this machine over loopback; a busy machine shows in the figures, so compare the
+columns of one run rather than the figures of two.
 """
 
 from __future__ import annotations
@@ -11,54 +13,83 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from pathlib import Path
 
-from benchmarks.growth import Row as GrowthRow
-from benchmarks.growth import growth
-from benchmarks.measures import Row, first_chunk, lists, turns
-from benchmarks.processes import chat_server, model_server
+PLOT = Path(__file__).parent.parent / "docs" / "_static" / "latency.svg"
 
 
-async def measure(*, rounds: int, seconds: float) -> list[Row]:
-    """Return all rows."""
-    async with model_server() as upstream, chat_server(upstream) as (url, pid):
-        rows = [row async for row in first_chunk(url, upstream, rounds)]
-        rows += [row async for row in turns(url, pid, seconds)]
-        rows += [row async for row in lists(url, pid, seconds)]
-        return rows
+async def print_speed(*, quick: bool, as_json: bool, names: tuple[str, ...]) -> None:
+    """Print the table, a line as it comes; or all of it as JSON."""
+    from benchmarks.speed import headline, line, speed
+
+    rows = []
+    if not as_json:
+        print(headline(), flush=True)
+    async for row in speed(quick=quick, names=names):
+        rows.append(row._asdict())
+        if not as_json:
+            print(line(row), flush=True)
+    if as_json:
+        print(json.dumps(rows, indent=2))
 
 
-async def print_growth(rows: AsyncIterator[GrowthRow]) -> None:
+async def print_growth(*, quick: bool, largest: int, stores: tuple[str, ...]) -> None:
     """Print a line for each operation on each size of each store, as it comes."""
-    names = GrowthRow._fields
-    print("{:6} {:38} {:17} {:>9} {:>9} {:>6} {:>11} {:>9}".format(*names))
-    async for row in rows:
+    from benchmarks.growth import Row, growth
+
+    print("{:6} {:38} {:17} {:>9} {:>9} {:>6} {:>11} {:>9}".format(*Row._fields))
+    async for row in growth(quick=quick, largest=largest, stores=stores):
         mark = "" if row.is_good else "  <-- more than a tenth"
         line = "{:6} {:38} {:17} {:9.0f} {:9.0f} {:6.2f} {:11} {:9}".format(*row)
         print(line + mark, flush=True)
 
 
+async def print_memory(turns: int) -> None:
+    """Print what a server takes after so many turns."""
+    from benchmarks.memory import memory
+
+    async for name, done, mebibytes in memory(turns):
+        print(f"{name:14} {done:9,} turns {mebibytes:8.1f} MiB", flush=True)
+
+
+async def draw_latency(*, quick: bool, path: Path) -> None:
+    """Measure, and write the plot."""
+    from benchmarks.latency import draw, latency
+
+    draw(*await latency(quick=quick), path)
+    print(path)
+
+
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("speed", "growth"), default="speed")
-    parser.add_argument("--store", choices=("sqlite", "mongo"), help="growth of this one alone")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    whats = ("speed", "growth", "memory", "latency")
+    parser.add_argument("what", nargs="?", choices=whats, default="speed")
+    parser.add_argument("--quick", action="store_true", help="a minute, for a first look")
+    parser.add_argument("--json", action="store_true", help="speed: print JSON instead of a table")
+    parser.add_argument("--servers", help="speed: these alone, as chatd/sqlite,fastapi")
+    parser.add_argument("--store", choices=("sqlite", "mongo"), help="growth: of this one alone")
     parser.add_argument("--largest", type=int, default=1_000_000, help="growth: messages")
-    parser.add_argument("--quick", action="store_true", help="a few seconds, for a first look")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--turns", type=int, default=100_000, help="memory: turns")
+    parser.add_argument("--to", type=Path, default=PLOT, help="latency: the plot's file")
     arguments = parser.parse_args()
+    quick = arguments.quick
     if arguments.what == "growth":
         stores = (arguments.store,) if arguments.store else ("sqlite", "mongo")
-        measured = growth(quick=arguments.quick, largest=arguments.largest, stores=stores)
-        return asyncio.run(print_growth(measured))
-    rounds, seconds = (50, 1.0) if arguments.quick else (400, 5.0)
-    rows = asyncio.run(measure(rounds=rounds, seconds=seconds))
-    if arguments.json:
-        keys = ("what", "figure", "unit", "target")
-        print(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], indent=2))
-        return
-    for what, figure, unit, target in rows:
-        print(f"{what:45} {figure:10.2f} {unit:6} {target}")
+        asyncio.run(print_growth(quick=quick, largest=arguments.largest, stores=stores))
+    elif arguments.what == "memory":
+        asyncio.run(print_memory(2000 if quick else arguments.turns))
+    elif arguments.what == "latency":
+        asyncio.run(draw_latency(quick=quick, path=arguments.to))
+    else:
+        from benchmarks.servers import NAMES
+
+        names = tuple(arguments.servers.split(",")) if arguments.servers else NAMES
+        asyncio.run(print_speed(quick=quick, as_json=arguments.json, names=names))
 
 
 main()

@@ -19,10 +19,11 @@ from typing import Any, NamedTuple
 
 from pymongo import MongoClient
 
+from chatd import accounts
 from chatd.store import Store
 from chatd.stores import open_store
 from chatd.stores.sqlite import search
-from chatd.types import new_id
+from chatd.types import User, new_id
 from chatd.words import searchable
 from tests.stores.stored import ALICE, a_turn, add
 
@@ -42,7 +43,17 @@ class Session(NamedTuple):
     branches: int = 1
 
 
-def _texts() -> tuple[list[str], list[str]]:
+async def owner_of(url: str, token: str) -> User:
+    """Return the user who holds a token in a store, as `chatd serve` with CHATD_TOKEN makes it."""
+    store = open_store(url)
+    await store.open()
+    try:
+        return await accounts.ensure_owner(store, token)
+    finally:
+        await store.aclose()
+
+
+def texts() -> tuple[list[str], list[str]]:
     chance = random.Random(1)
     words = ["".join(chance.choices("aeinorstlmdu", k=chance.randint(2, 9))) for _ in range(3000)]
     text = " ".join(chance.choices(words, k=200_000))
@@ -55,7 +66,7 @@ class Filler(abc.ABC):
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._texts = _texts()
+        self._texts = texts()
         self._words = tuple([searchable(text) for text in texts] for texts in self._texts)
         self._time = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
         self.messages = 0

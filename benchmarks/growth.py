@@ -22,10 +22,8 @@ from websockets.asyncio.client import connect
 
 from benchmarks.clients import Getter
 from benchmarks.counts import counts
-from benchmarks.filling import Filler, MongoFiller, Session, SqliteFiller
+from benchmarks.filling import Filler, MongoFiller, Session, SqliteFiller, owner_of
 from benchmarks.processes import NO_LIMITS, TOKEN, process
-from chatd import accounts
-from chatd.stores import open_store
 from chatd.types import User, new_id
 from tests.mongod import ReplicaSet, named, replica_set
 
@@ -190,7 +188,7 @@ class Growth:
         """Yield all rows."""
         self._own: list[str] = []
         for filler in (self._empty, self._full):
-            user = await _owner(filler.url)
+            user = await owner_of(filler.url, TOKEN)
             await filler.sample()
             # One amid the others: at the end of an index it is cheaper to insert.
             ids = filler.fill([Session(user.id)] * OWN_SESSIONS)
@@ -221,21 +219,14 @@ class Growth:
                     self._rounds,
                 )
                 self.memory = psutil.Process(full_pid).memory_info().rss
-        empty_reads = await counts(self._empty.url, await _owner(self._empty.url), self._own[0])
+        empty_reads = await counts(
+            self._empty.url, await owner_of(self._empty.url, TOKEN), self._own[0]
+        )
         reads = await counts(self._full.url, self._user, session_id)
         for operation, (empty_us, us) in costs.items():
             ratio, name = us / empty_us, operation
             row = (empty_us, us, ratio, empty_reads[name], reads[name])
             yield Row(self._name, full, operation, *row)
-
-
-async def _owner(url: str) -> User:
-    store = open_store(url)
-    await store.open()
-    try:
-        return await accounts.ensure_owner(store, TOKEN)
-    finally:
-        await store.aclose()
 
 
 def _of_anybody(number: int, user: User) -> Session:

@@ -1,93 +1,242 @@
-"""What is measured. Each measure yields rows of (what, figure, unit, target)."""
+"""What is measured: each measure takes a running server and returns one figure of it.
+
+A run asks all servers in turns, several rounds of it: what else the machine does meets each.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import resource
 import statistics
+import sys
+import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import NamedTuple
 
-import psutil
+from benchmarks.clients import Direct, Getter
+from benchmarks.processes import Server, process
+from benchmarks.sockets import Chat, join, make_sessions, open_chats
+from benchmarks.upstream import TOKEN_CHARS
 
-from benchmarks.clients import Chat, Direct, Getter
-
-Row = tuple[str, float, str, str]
-SESSIONS = 32
 READERS = 16
-TURNS_IN_A_SESSION = 5
+SESSIONS = 32
+PER_SECOND = 50  # tokens of a paced stream
+WARM_UP = 1.0  # seconds of a paced measurement that do not count
 
 
-async def first_chunk(chat_url: str, upstream: str, rounds: int) -> AsyncIterator[Row]:
-    """Time to the first chunk, added by chatd to that of the model server, in turns with it.
+class Load(NamedTuple):
+    """How much to do for one figure."""
 
-    Sessions are short: the model server is asked alone with one message, and a long history would
-    be measured as if chatd added what the model server takes to read it.
-    """
-    direct = Direct(upstream)
+    seconds: float
+    streams: int
+    sockets: int
+
+
+class Paced(NamedTuple):
+    """What became of streams at fifty tokens a second each."""
+
+    delivered: float  # percent, within the time
+    p50: float  # milliseconds from the model server's write to the client's read
+    p99: float
+    cores: float
+
+
+@contextlib.asynccontextmanager
+async def chats(
+    server: Server, model: str, count: int, query: str = "&chunks=delta"
+) -> AsyncIterator[list[Chat]]:
+    """Connect to that many new sessions, until the block ends. A failed turn fails the run."""
+    opened = await open_chats(server, model, count, query)
+    try:
+        yield opened
+    finally:
+        for chat in opened:
+            chat.aclose()
+    failures = [failure for chat in opened for failure in chat.failures]
+    if failures:
+        raise RuntimeError(f"{server.name}: {len(failures)} turns failed: {failures[0]}")
+
+
+async def _turns_until(chat: Chat, end: float) -> None:
+    while time.monotonic() < end:
+        await chat.turn()
+
+
+async def fast_streams(server: Server, load: Load) -> float:
+    """Microseconds of server CPU for a delivered token: replies of 200, 32 sessions at a time."""
+    async with chats(server, "t200-r0", SESSIONS) as opened:
+        await asyncio.gather(*(chat.turn() for chat in opened))
+        tokens, cpu = sum(chat.tokens for chat in opened), server.cpu()
+        end = time.monotonic() + load.seconds
+        await asyncio.gather(*(_turns_until(chat, end) for chat in opened))
+        return (server.cpu() - cpu) / (sum(chat.tokens for chat in opened) - tokens) * 1e6
+
+
+async def paced_streams(server: Server, load: Load) -> Paced:
+    """Streams at fifty tokens a second each, the server on one core."""
+    async with chats(server, f"t1000-r{PER_SECOND}", load.streams) as opened:
+        turns = [asyncio.create_task(chat.turn()) for chat in opened]
+        await asyncio.sleep(2 * WARM_UP)
+        begun, cpu = time.monotonic(), server.cpu()
+        for chat in opened:
+            chat.latencies = []
+        await asyncio.sleep(load.seconds)
+        wall, cores = time.monotonic() - begun, server.cpu() - cpu
+        latencies = [latency for chat in opened for latency in chat.latencies or ()]
+        for turn in turns:
+            turn.cancel()
+        await asyncio.gather(*turns, return_exceptions=True)
+    await _stop(server, opened)
+    points = statistics.quantiles(latencies, n=100) if len(latencies) > 1 else [float("nan")] * 99
+    wanted = load.streams * PER_SECOND * wall
+    delivered = min(100.0, 100 * len(latencies) / wanted)
+    return Paced(delivered, points[49] / 1000, points[98] / 1000, cores / wall)
+
+
+async def _stop(server: Server, opened: list[Chat]) -> None:
+    """Wait until the server works no more on what nobody reads: chatd goes on, as it promises."""
+    if server.is_chatd:
+        async with Getter(server.url) as client:
+            for chat in opened:
+                await client.post(f"/ai-chat/api/sessions/{chat.session_id}/stop/")
+    await idle(server)
+
+
+async def idle(server: Server) -> None:
+    """Wait until the server has nothing left to do."""
+    while True:
+        cpu = server.cpu()
+        await asyncio.sleep(0.2)
+        if server.cpu() - cpu < 0.04:
+            return
+
+
+async def first_chunk(server: Server, load: Load) -> float:
+    """Milliseconds from a send to the first chunk, one session at a time, both writes durable."""
+    times = []
+    end = time.monotonic() + load.seconds
+    while time.monotonic() < end or len(times) < 10:
+        # Sessions are short: what a long history costs a model server is not the server's doing.
+        async with chats(server, "t20-r0", 1) as (chat,):
+            times += [await chat.turn() for _ in range(5)][1:]
+    return statistics.median(times) * 1000
+
+
+async def first_chunk_of_many(server: Server, load: Load) -> float:
+    """Milliseconds from a send to the first chunk, 32 sessions sending at once; replies of 200."""
+    times: list[float] = []
+    async with chats(server, "t200-r0", SESSIONS) as opened:
+        await asyncio.gather(*(chat.turn() for chat in opened))
+        end = time.monotonic() + load.seconds
+        while time.monotonic() < end or not times:
+            times += await asyncio.gather(*(chat.turn() for chat in opened))
+    return statistics.median(times) * 1000
+
+
+async def turns(server: Server, load: Load) -> float:
+    """Turns of one token a second, 32 sessions at a time, both writes durable."""
+    async with chats(server, "t1-r0", SESSIONS) as opened:
+        await asyncio.gather(*(chat.turn() for chat in opened))
+        before, begun = sum(chat.turns for chat in opened), time.monotonic()
+        await asyncio.gather(*(_turns_until(chat, begun + load.seconds) for chat in opened))
+        wall = time.monotonic() - begun
+        return (sum(chat.turns for chat in opened) - before) / wall
+
+
+async def _rate(server: Server, path: str, seconds: float) -> float:
+    end, begun = time.monotonic() + seconds, time.monotonic()
+
+    async def ask() -> int:
+        count = 0
+        async with Getter(server.url) as client:
+            while time.monotonic() < end:
+                await client.get(path)
+                count += 1
+        return count
+
+    counts = await asyncio.gather(*(ask() for _ in range(READERS)))
+    return sum(counts) / (time.monotonic() - begun)
+
+
+async def list_of_sessions(server: Server, load: Load) -> float:
+    """Answers a second to GET sessions/."""
+    return await _rate(server, "/ai-chat/api/sessions/", load.seconds)
+
+
+async def last_messages(server: Server, load: Load) -> float:
+    """Answers a second to GET messages/ of a session of 10,000: the last fifty."""
+    path = f"/ai-chat/api/sessions/{server.long_session}/messages/"
+    return await _rate(server, path, load.seconds)
+
+
+async def _sockets(server: Server, count: int) -> tuple[float, float]:
+    """Return connects a second, and KiB of memory each."""
+    ids = await make_sessions(server, "t1-r0", count)
+    await idle(server)
+    memory, begun = server.memory(), time.monotonic()
+    gate = asyncio.Semaphore(64)
+
+    async def connect(session_id: str) -> Chat:
+        async with gate:
+            return await join(server, session_id)
+
+    opened = await asyncio.gather(*(connect(session_id) for session_id in ids))
+    wall = time.monotonic() - begun
+    grown = server.memory() - memory
+    for chat in opened:
+        chat.aclose()
+    await idle(server)
+    return count / wall, grown / count / 1024
+
+
+async def idle_sockets(server: Server, load: Load) -> tuple[float, float]:
+    """Connects a second, and KiB for each idle socket, each of a session of its own."""
+    return await _sockets(server, load.sockets)
+
+
+async def full_content(server: Server, load: Load) -> float:
+    """Bytes on the wire for each of the text, `full_content` on: replies of 1,000 tokens."""
+    async with chats(server, "t1000-r0", 8, "") as opened:
+        before = sum(chat.bytes for chat in opened)
+        await asyncio.gather(*(chat.turn() for chat in opened))
+        text = sum(chat.turns for chat in opened) * 1000 * TOKEN_CHARS
+        return (sum(chat.bytes for chat in opened) - before) / text
+
+
+async def start_up() -> float:
+    """Seconds until `chatd serve` says that it listens."""
+    with tempfile.TemporaryDirectory() as directory:
+        begun = time.monotonic()
+        arguments = ("-m", "chatd", "serve", "--port", "0", "--data-dir", directory)
+        async with process(*arguments):
+            return time.monotonic() - begun
+
+
+async def help_text() -> float:
+    """Seconds of CPU that `chatd --help` takes."""
+    before = _children()
+    async with process("-m", "chatd", "--help"):
+        pass
+    return _children() - before
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+async def model_server_alone(url: str, load: Load) -> float:
+    """Milliseconds from a request to the first piece of text, without any server between."""
+    direct = Direct(url)
     await direct.open()
-    without, through = [], []
-    for _ in range(0, rounds + 20, TURNS_IN_A_SESSION):
-        chat = Chat(chat_url)
-        await chat.open()
-        for _ in range(TURNS_IN_A_SESSION):
-            without.append(await direct.first_chunk("[words:20] hi"))
-            through.append(await chat.first_chunk("[words:20] hi"))
-        await chat.aclose()
+    times = [await direct.first_chunk("t20-r0") for _ in range(int(100 * load.seconds))]
     await direct.aclose()
-    base, total = (statistics.median(times[20:]) * 1000 for times in (without, through))
-    slowest = statistics.quantiles(through[20:], n=100)[98] * 1000
-    yield "first chunk, the model server alone", base, "ms", ""
-    yield "first chunk added, one send at a time", total - base, "ms", "<= 3"
-    yield "first chunk through chatd, 99th percentile", slowest, "ms", ""
+    return statistics.median(times) * 1000
 
 
-async def turns(chat_url: str, pid: int, seconds: float) -> AsyncIterator[Row]:
-    """Whole turns of one token, both writes durable, by 32 sessions at a time."""
-    chats = [Chat(chat_url) for _ in range(SESSIONS)]
-    await asyncio.gather(*(chat.open() for chat in chats))
-    server = psutil.Process(pid)
-    before, begun = sum(server.cpu_times()[:2]), time.monotonic()
-    end = begun + seconds
-    counts = await asyncio.gather(*(_turns_until(chat, end) for chat in chats))
-    wall, cpu = time.monotonic() - begun, sum(server.cpu_times()[:2]) - before
-    await asyncio.gather(*(chat.aclose() for chat in chats))
-    yield f"turns of one token, {SESSIONS} sessions", sum(counts) / wall, "per s", ">= 600"
-    yield "server CPU for one of them", cpu / sum(counts) * 1e6, "us", ""
-
-
-async def _turns_until(chat: Chat, end: float) -> int:
-    count = 0
-    while time.monotonic() < end:
-        await chat.first_chunk("[words:1] hi")
-        count += 1
-    return count
-
-
-async def lists(chat_url: str, pid: int, seconds: float) -> AsyncIterator[Row]:
-    """REST: the list of sessions, and the last fifty messages of one."""
-    chat, server = Chat(chat_url), psutil.Process(pid)
-    await chat.open()
-    for _ in range(30):
-        await chat.first_chunk("[words:5] hi")
-    await chat.aclose()
-    for what, path in (
-        ("list of sessions", "/ai-chat/api/sessions/"),
-        ("last 50 messages", f"/ai-chat/api/sessions/{chat.session_id}/messages/"),
-    ):
-        before, begun = sum(server.cpu_times()[:2]), time.monotonic()
-        askers = [_ask_until(chat_url, path, begun + seconds) for _ in range(READERS)]
-        count = sum(await asyncio.gather(*askers))
-        wall, cpu = time.monotonic() - begun, sum(server.cpu_times()[:2]) - before
-        yield what, count / wall, "per s", ">= 1500"
-        yield "server CPU for one of them", cpu / count * 1e6, "us", ""
-
-
-async def _ask_until(chat_url: str, path: str, end: float) -> int:
-    client = Getter(chat_url)
-    await client.open()
-    count = 0
-    while time.monotonic() < end:
-        await client.get(path)
-        count += 1
-    await client.aclose()
-    return count
+Measure = Callable[[Server, Load], Awaitable[object]]
+if sys.platform != "win32":
+    _, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(_most, 65536), _most))

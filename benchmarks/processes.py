@@ -1,4 +1,8 @@
-"""The processes under measurement: a model server and chatd."""
+"""The processes under measurement: chatd on each store, the peers, and a model server.
+
+Servers run on one processor and everything else on the others, where there are others: what a
+server reaches is then not a matter of what the clients leave to it.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,50 @@ import asyncio
 import contextlib
 import os
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import NamedTuple
+
+import psutil
 
 ROOT = Path(__file__).parent.parent
+PEERS = Path(__file__).parent / "peers"
 TOKEN = "benchmark"
 NO_LIMITS = {
     f"CHATD_LIMITS_{name}": "0"
     for name in ("SENDS_PER_MINUTE", "GENERATIONS_PER_USER", "SOCKETS_PER_USER", "SOCKETS")
 }
+
+
+class Server(NamedTuple):
+    """A running server: chatd or a peer."""
+
+    name: str
+    url: str
+    pid: int
+    long_session: str  # one with 10,000 messages
+
+    @property
+    def is_chatd(self) -> bool:
+        """Whether it is no peer."""
+        return self.name.startswith("chatd")
+
+    def cpu(self) -> float:
+        """Return the seconds of processor time that it has used."""
+        return float(sum(psutil.Process(self.pid).cpu_times()[:2]))
+
+    def memory(self) -> int:
+        """Return its resident bytes."""
+        return int(psutil.Process(self.pid).memory_info().rss)
+
+
+def pin(pid: int, *, server: bool) -> None:
+    """Give a process its processors."""
+    process = psutil.Process(pid)
+    if not hasattr(process, "cpu_affinity"):
+        return
+    first, *others = psutil.Process().cpu_affinity() if server else sorted(os.sched_getaffinity(1))
+    process.cpu_affinity([first] if server else others or [first])
 
 
 @contextlib.asynccontextmanager
@@ -39,20 +77,3 @@ async def process(*arguments: str, **environment: str) -> AsyncIterator[tuple[in
         with contextlib.suppress(ProcessLookupError):
             started.terminate()
         await started.wait()
-
-
-@contextlib.asynccontextmanager
-async def model_server() -> AsyncIterator[str]:
-    """Run the development model server without pauses; yield its address."""
-    async with process("scripts/llm_server.py", "--port", "0") as (_, line):
-        yield line.rpartition(" ")[2]
-
-
-@contextlib.asynccontextmanager
-async def chat_server(upstream: str) -> AsyncIterator[tuple[str, int]]:
-    """Run chatd on an empty data directory; yield its address and process id."""
-    with tempfile.TemporaryDirectory() as directory:
-        arguments = ("-m", "chatd", "serve", "--port", "0", "--data-dir", directory)
-        settings = {"CHATD_TOKEN": TOKEN, "LLM_SERVER_URL": upstream} | NO_LIMITS
-        async with process(*arguments, **settings) as (pid, line):
-            yield line.partition("/?")[0], pid
