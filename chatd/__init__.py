@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from chatd import discovery as discovery
     from chatd import sse as sse
     from chatd import upstream as upstream
+    from chatd.accounts import outside_user as outside_user
     from chatd.app import App as App
     from chatd.cli.frame import with_app as with_app
     from chatd.errors import BadRequest as BadRequest
@@ -62,6 +63,7 @@ __version__ = "0.1.0"
 plugin_api = "1.0"  # what plugins may rely on; docs/compatibility.md says how it grows
 
 _EXPORTS = {
+    "accounts": "outside_user",
     "app": "App",
     "cli.frame": "with_app",
     "errors": "BadRequest ChatdError ConfigError Conflict Forbidden InvalidInput NotFound"

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import logging
+import uuid
+from collections.abc import Iterable
 from typing import Literal
 
-from chatd.errors import ConfigError, Conflict, InvalidInput, NotFound
+from chatd.errors import ConfigError, Conflict, InvalidInput, NotFound, Unauthenticated
 from chatd.store import Store
 from chatd.types import Account, Token, User, digest_token, new_id, new_token, now
 
+logger = logging.getLogger(__name__)
+
 OWNER = "owner"
 LONGEST_NAME = 64
+MOST_ROLES = 64  # of one user, from outside
+OUTSIDE = uuid.UUID("8f6f6c4e-5a0c-5f0e-9c55-1d1f6a3f6e7b")  # where ids of outside users are made
 FROM_ENVIRONMENT = "CHATD_TOKEN"  # the label of the owner's token that the environment sets
 
 
@@ -43,6 +50,57 @@ async def get_account(store: Store, name: str) -> Account:
     if account is None:
         raise NotFound(f"There is no user {name}; chatd users list shows all.")
     return account
+
+
+async def outside_user(
+    store: Store,
+    source: str,
+    subject: str,
+    *,
+    name: str = "",
+    account: str = "",
+    roles: Iterable[str] | None = None,
+    admin_role: str = "admin",
+) -> User:
+    """Return the user whom `source` calls `subject`; their account is made at first sight.
+
+    It is theirs alone: an account of the same name that was made otherwise is somebody else's, and
+    then theirs has a longer name. With `account` it is that of this name, which the operator says
+    is theirs. `roles`, unless None, go before those of the account, and are not kept; `admin_role`
+    is what chatd's admin is called there. Raises Unauthenticated when the account is disabled.
+    """
+    if account:
+        found = await store.get_account(name=account) or await _add_or_get(store, account)
+    else:
+        user_id = str(uuid.uuid5(uuid.uuid5(OUTSIDE, source), subject))
+        known = await store.get_account(user_id=user_id)
+        found = known or await _add_outside(store, user_id, _printable(name or subject))
+    if not found.is_active:
+        raise Unauthenticated("This account is disabled.")
+    if roles is None:
+        return found.user
+    given = {*roles}
+    others = sorted(given - {admin_role, "admin"})[:MOST_ROLES]
+    return found.user.replace(roles=(*(["admin"] if admin_role in given else []), *others))
+
+
+async def _add_outside(store: Store, user_id: str, name: str) -> Account:
+    # The end is random: nobody can have taken the name on purpose.
+    for free in ([] if name == OWNER else [name]) + [f"{name[:50]}-{uuid.uuid4().hex[:8]}"]:
+        with contextlib.suppress(Conflict):
+            await store.add_user(User(id=user_id, name=free))
+            if free != name:
+                logger.info("there is another user %s: the one from outside is %s", name, free)
+        found = await store.get_account(user_id=user_id)
+        if found is not None:
+            return found
+    raise Conflict(f"No name is left for {name}.")
+
+
+def _printable(name: str) -> str:
+    """Return what of a name from outside can be a user's name."""
+    kept = "".join([letter for letter in name if letter.isprintable()])
+    return kept.strip()[:LONGEST_NAME].strip() or "somebody"
 
 
 async def ensure_owner(store: Store, token: str | None) -> User:

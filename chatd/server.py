@@ -115,13 +115,21 @@ async def _check_exposure(app: App) -> None:
     token = os.environ.get("CHATD_TOKEN")
     had_token = await accounts.has_token(app.store)
     await accounts.ensure_owner(app.store, token)
-    if not (token or had_token or _is_loopback(host)):
+    if not (token or had_token or _is_loopback(host) or _has_others(app)):
         command = ["chatd", "tokens", "create", "NAME", "--data-dir", str(config.data_dir)]
         command += ["--config", str(config.file)] if config.file else []
         raise ConfigError(
             f"chatd will not listen on {host} before a token is set: run `{shlex.join(command)}`,"
             " or set CHATD_TOKEN."
         )
+
+
+def _has_others(app: App) -> bool:
+    """Return whether a plugin knows callers by other credentials than tokens of chatd's."""
+    return any(
+        plugin != "auth_token" and "authenticate" in app.plugins.hooks(plugin)
+        for plugin in app.plugins.found
+    )
 
 
 def _is_loopback(host: str) -> bool:

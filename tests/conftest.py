@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import mongod
+import nginx
 import process
 import pytest
 from pymongo import MongoClient
@@ -18,10 +19,11 @@ MONGO = {"mongo": "pymongo", "motor": "motor"}  # kinds of stores, and their dri
 STORES = ["sqlite", *MONGO]
 
 
-def pytest_report_header() -> str:
-    """Say which MongoDB is tested, or loudly that none is."""
+def pytest_report_header() -> list[str]:
+    """Say which MongoDB and nginx are tested, or loudly that none is."""
     found = "a server" if mongod.server_url() else mongod.find_mongod()
-    return f"MongoDB: {found or mongod.NONE}"
+    proxy = nginx.find_nginx()
+    return [f"MongoDB: {found or mongod.NONE}", f"nginx: {proxy or nginx.NONE}"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 
+import process
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
@@ -82,6 +83,16 @@ def send(page, text):
 
 def reply(page):
     return page.locator("article.assistant").last
+
+
+def test_nobody_has_to_sign_in(page, tmp_path):
+    """Where the server knows its callers without a token, the page does not ask for one."""
+    plugins = "auth_anonymous,provider_echo,presets_store"
+    with process.running(tmp_path / "data", CHATD_PLUGINS_ENABLED=plugins) as server:
+        page.goto(server.url)
+        expect(page.locator("#app")).to_be_visible()
+        expect(page.locator("#sign-in")).to_be_hidden()
+        expect(page.locator("#list-connection")).to_have_text("Connected")
 
 
 def test_ticket_signs_in(page, server):

@@ -87,4 +87,4 @@ class MeHandler(BaseHandler):
         """Change preferences; null removes one."""
         fields = self.body(self.app.shapes.me)
         account = await self.app.store.update_account(self.user.id, **fields)
-        self.send(shown(account.user))
+        self.send(shown(account.user.replace(roles=self.user.roles)))

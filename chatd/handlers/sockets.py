@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 Command = Callable[..., Awaitable[None] | None]
 
 BAD_FRAMES_PER_MINUTE = 60
-NOISE = ("Host", "Connection", "Upgrade", "User-Agent", "Accept", "Accept-Encoding", "Pragma",
+NOISE = ("Connection", "Upgrade", "User-Agent", "Accept", "Accept-Encoding", "Pragma",
          "Accept-Language", "Cache-Control", "Sec-Websocket-Key", "Sec-Websocket-Version",
          "Sec-Websocket-Extensions", "Sec-Websocket-Protocol")  # fmt: skip
 

@@ -29,6 +29,9 @@ export async function call(method, path, body, token = storedToken()) {
   return answer;
 }
 
+/** Whether the server knows who this is without a token: a proxy says so, or nobody has to. */
+export const isKnown = () => call("GET", "me/", null, null).then(Boolean, () => false);
+
 /** Return a new client_id; crypto.randomUUID exists on https and localhost only. */
 export function newId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

@@ -1,6 +1,6 @@
 // The page: signing in, the session that is open, writing to it.
 
-import { call, newId, storedToken } from "./connection.js";
+import { call, isKnown, newId, storedToken } from "./connection.js";
 import { $, element } from "./elements.js";
 import { SessionList, titleFor, titleOf } from "./list.js";
 import { loadModels, showModels } from "./models.js";
@@ -17,7 +17,7 @@ let thread = null; // the open session
 async function start() {
   const ticket = new URLSearchParams(location.search).get("ticket");
   if (ticket) await redeem(ticket);
-  if (storedToken()) enter();
+  if (storedToken() || (await isKnown())) enter();
   else askForToken();
 }
 
