@@ -21,6 +21,7 @@ import abc
 
 from chatd.store.accounts import AccountStore
 from chatd.store.catalog import CatalogStore
+from chatd.store.data import DataStore
 from chatd.store.generations import GenerationStore
 from chatd.store.messages import MessageStore
 from chatd.store.sessions import SessionStore
@@ -36,6 +37,7 @@ class Store(
     MessageStore,
     GenerationStore,
     CatalogStore,
+    DataStore,
     TransferStore,
     UpkeepStore,
 ):

@@ -12,12 +12,13 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
+from chatd.store.data import Datum
 from chatd.types import Account, Message, Model, Preset, Session, Slot, Token, Value
 
-Collection = Literal["users", "tokens", "models", "presets", "sessions", "messages"]
+Collection = Literal["users", "tokens", "models", "presets", "plugin_data", "sessions", "messages"]
 # In the order in which they can be put: a message needs its session.
 COLLECTIONS: tuple[Collection, ...] = (
-    *("users", "tokens", "models", "presets"),
+    *("users", "tokens", "models", "presets", "plugin_data"),
     *("sessions", "messages"),
 )
 
@@ -66,7 +67,16 @@ class StoredMessage(Value, frozen=True, kw_only=True):
     message: Message
 
 
-Record: TypeAlias = Account | Token | StoredModel | Preset | StoredSession | StoredMessage
+class StoredDatum(Value, frozen=True, kw_only=True):
+    """What a plugin keeps under a key."""
+
+    plugin: str
+    datum: Datum
+
+
+Record: TypeAlias = (
+    Account | Token | StoredModel | Preset | StoredDatum | StoredSession | StoredMessage
+)
 
 
 class RecordPage(NamedTuple):

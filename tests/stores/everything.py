@@ -15,6 +15,7 @@ async def use_everything(store: Store) -> None:
     """Call every method of the store, on every path that has a statement of its own."""
     await use_accounts(store)
     await use_catalog(store)
+    await use_data(store)
     session = await add(store, title="A title")
     for number in range(3):
         first, _ = await a_turn(store, session, client_id=str(number))
@@ -100,6 +101,16 @@ async def use_accounts(store: Store) -> None:
         await store.get_account(name=user.name)
         await store.update_account(user.id, preferences={"a": 1})
     await store.list_accounts()
+
+
+async def use_data(store: Store) -> None:
+    """Call what is about what plugins keep."""
+    await store.put_datum("p", "a", {"b": 1})
+    await store.put_datum("p", "a", 1, version=1)
+    await store.add_to_count("p", "n", most=5)
+    await store.get_datum("p", "a")
+    await store.list_data("p", prefix="a", after="")
+    await store.delete_datum("p", "a")
 
 
 async def use_catalog(store: Store) -> None:

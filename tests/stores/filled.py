@@ -24,6 +24,9 @@ async def fill(store: Store) -> None:
     """Put one of everything into a store: also what crashes leave."""
     await fill_accounts(store)
     await fill_catalog(store)
+    await store.put_datum("p", "a/b", {"c": [1, None]}, expires_at=now() + dt.timedelta(days=1))
+    await store.put_datum("p", "a/b", {"c": [2, None]}, expires_at=now() + dt.timedelta(days=1))
+    await store.add_to_count("q", "n", 3)
     session = await add(
         store, title="Ärger 😀", metadata={"a.b": {"$c": 1.0}}, settings={"x": True}
     )

@@ -37,6 +37,7 @@ async def test_pages_hold_every_record_once(store: Store) -> None:
         "tokens": 2,
         "models": 3,
         "presets": 2,
+        "plugin_data": 2,
         "sessions": 7,
         "messages": 8 + 8 + 1 + 2 + 2,
     }

@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from chatd.store.transfer import Collection, Record, StoredMessage, StoredModel, StoredSession
+from chatd.store.data import split_key
+from chatd.store.transfer import (
+    Collection,
+    Record,
+    StoredDatum,
+    StoredMessage,
+    StoredModel,
+    StoredSession,
+)
+from chatd.stores.mongo import data
 from chatd.stores.mongo.accounts import account_document, token_document
 from chatd.stores.mongo.catalog import preset_document
 from chatd.stores.mongo.documents import (
@@ -74,6 +83,9 @@ RECORD: dict[Collection, Callable[[Document], Record]] = {
     "tokens": lambda document: token_of(document["document"]),
     "models": _model_record,
     "presets": lambda document: preset_of(document["document"]),
+    "plugin_data": lambda document: StoredDatum(
+        plugin=split_key(document["_id"])[0], datum=data.datum_of(document)
+    ),
     "messages": message_record,
 }
 
@@ -117,6 +129,7 @@ DOCUMENT: dict[Collection, Callable[[Any], Document]] = {
     "tokens": token_document,
     "models": _model_written,
     "presets": preset_document,
+    "plugin_data": lambda record: data.written_datum(record.plugin, record.datum),
     "sessions": session_written,
     "messages": message_written,
 }

@@ -21,7 +21,7 @@ from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from chatd.errors import ConfigError
-from chatd.stores.mongo import search
+from chatd.stores.mongo import data, search
 from chatd.stores.mongo.database import Database
 from chatd.stores.mongo.driver import Document
 from chatd.stores.versions import Migration, lacking, refuse_old
@@ -45,6 +45,7 @@ def _index(
 
 
 BY_KIND = _index("by_kind", "kind", "created_at", "_id")
+DATA_EXPIRY = _index("expiry", "expires_at", present="expires_at", expire=0)
 
 INDEXES = {
     "users": [
@@ -85,6 +86,10 @@ INDEXES = {
         _index("by_owner", "owner", "name"),
         _index("public", "public_name", present="public_name"),
     ],
+    data.NAME: [
+        # What has expired is erased by the server.
+        DATA_EXPIRY,
+    ],
     "models": [
         # What a provider listed before, and all models in order.
         _index("by_provider", "provider", "name", unique=True),
@@ -106,10 +111,17 @@ async def _index_tokens(database: Database) -> tuple[int, int]:
     return 1, 1
 
 
+async def _index_data(database: Database) -> tuple[int, int]:
+    """Make the collection with its index; it is made by whoever is first."""
+    await database.collection(data.NAME).create_indexes([DATA_EXPIRY])
+    return 1, 1
+
+
 # Version 1 is what chatd began with. A new store is made as the last one has it.
 MIGRATIONS: tuple[Migration[Batch], ...] = (
     Migration(2, "have an index list tokens in order", _index_tokens, 1),
     Migration(3, "make an index of what messages say, to search them", search.build, 1),
+    Migration(4, "make a place for what plugins keep", _index_data, 1),
 )
 
 

@@ -12,6 +12,7 @@ from chatd.store.upkeep import Report, Step
 from chatd.stores.mongo import (
     accounts,
     catalog,
+    data,
     generations,
     messages,
     migrations,
@@ -120,6 +121,12 @@ class MongoStore(Store):
     list_models = calls(catalog.list_models)
     save_models = calls(catalog.save_models)
     update_model = calls(catalog.update_model)
+
+    get_datum = calls(data.get_datum)
+    list_data = calls(data.list_data)
+    put_datum = calls(data.put_datum)
+    delete_datum = calls(data.delete_datum)
+    add_to_count = calls(data.add_to_count)
 
     read_records = calls(transfer.read_records)
     put_records = calls(transfer.put_records)

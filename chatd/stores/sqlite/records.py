@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chatd.store.transfer import Collection, Record, StoredMessage, StoredModel, StoredSession
+from chatd.store.data import split_key
+from chatd.store.transfer import (
+    Collection,
+    Record,
+    StoredDatum,
+    StoredMessage,
+    StoredModel,
+    StoredSession,
+)
+from chatd.stores.sqlite import data
 from chatd.stores.sqlite.accounts import ADD_TOKEN, token_row
 from chatd.stores.sqlite.rows import (
     HEAD,
@@ -41,6 +50,7 @@ READ: dict[Collection, str] = {
     "tokens": "SELECT digest, document FROM tokens WHERE digest > ? ORDER BY digest",
     "models": "SELECT id, is_disabled, document FROM models WHERE id > ? ORDER BY id",
     "presets": "SELECT id, document FROM presets WHERE id > ? ORDER BY id",
+    "plugin_data": data.READ,
     "sessions": f"SELECT key, {_SESSION}, {HEAD} FROM sessions WHERE key > ? ORDER BY key",
     "messages": f"SELECT messages.key, {_OF_SESSION} WHERE messages.key > ? ORDER BY messages.key",
 }
@@ -85,6 +95,7 @@ RECORD: dict[Collection, Callable[[Row], Record]] = {
     "tokens": lambda row: token_of(row[1]),
     "models": lambda row: StoredModel(model=model_of(row[2]), is_disabled=bool(row[1])),
     "presets": lambda row: preset_of(row[1]),
+    "plugin_data": lambda row: StoredDatum(plugin=split_key(row[0])[0], datum=data.datum_of(row)),
     "sessions": session_record,
     "messages": message_record,
 }
@@ -109,6 +120,7 @@ PUT: dict[Collection, str] = {
     "tokens": ADD_TOKEN,
     "models": _insert("models", "id", "provider", "name", "is_default", "is_disabled", "document"),
     "presets": _insert("presets", "id", "owner", "name", "is_public", "document"),
+    "plugin_data": _insert("plugin_data", "id", "version", "expires_at", "document"),
     "sessions": _insert(
         *("sessions", "id", "user_id", "is_active", "title_folded", "created_at"),
         *("last_message_at", "seq", "revision", "branch", "branches", "slot_generation_id"),
@@ -184,6 +196,7 @@ ROW: dict[Collection, Callable[[Any], Row]] = {
     "tokens": token_row,
     "models": _model_row,
     "presets": _preset_row,
+    "plugin_data": lambda record: data.put_row(record.plugin, record.datum),
     "sessions": session_row,
     "messages": message_row,
 }

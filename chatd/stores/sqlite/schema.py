@@ -11,13 +11,14 @@ import secrets
 from sqlite3 import Connection
 
 from chatd.errors import ConfigError
-from chatd.stores.sqlite import search
+from chatd.stores.sqlite import data, search
 from chatd.stores.versions import Migration, lacking, refuse_old
 from chatd.types import now
 
 # Version 1 is what chatd began with. A new store is made as the last one has it.
 MIGRATIONS: tuple[Migration[search.Batch], ...] = (
     Migration(2, "make an index of what messages say, to search them", search.build, 1),
+    Migration(3, "make a place for what plugins keep", data.migrate, 1),
 )
 
 _TABLES = """
@@ -181,6 +182,7 @@ def set_version(connection: Connection, migration: Migration[search.Batch]) -> N
 def _create(connection: Connection) -> None:
     for statement in (_TABLES + _INDEXES).split(";\n"):
         connection.execute(statement)
+    data.migrate(connection)
     search.create(connection)
     set_version(connection, MIGRATIONS[-1])
     epoch = secrets.token_hex(16)

@@ -16,6 +16,7 @@ from chatd.store.upkeep import Report, Step
 from chatd.stores.sqlite import (
     accounts,
     catalog,
+    data,
     generations,
     messages,
     migrations,
@@ -149,6 +150,12 @@ class SqliteStore(Store):
     list_models = reads(catalog.list_models)
     save_models = writes(catalog.save_models)
     update_model = writes(catalog.update_model)
+
+    get_datum = looks(data.get_datum)
+    list_data = reads(data.list_data)
+    put_datum = writes(data.put_datum)
+    delete_datum = writes(data.delete_datum)
+    add_to_count = writes(data.add_to_count)
 
     read_records = reads(transfer.read_records)
     put_records = writes(transfer.put_records)
