@@ -15,6 +15,8 @@ import pytest
 from pymongo import MongoClient
 from tornado.ioloop import IOLoop
 
+pytest_plugins = ["leaks"]
+
 MONGO = {"mongo": "pymongo", "motor": "motor"}  # kinds of stores, and their drivers
 STORES = ["sqlite", *MONGO]
 
