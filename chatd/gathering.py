@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
@@ -25,6 +26,15 @@ def mended(text: str) -> str:
         # This way halves that stand side by side become the character they are.
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
+
+
+def plain(value: Any) -> str:
+    """Return the text of a field that may be a list of parts, or an object where JSON is meant."""
+    if isinstance(value, list):
+        return "".join(plain(part.get("text")) for part in value if isinstance(part, dict))
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else ""
 
 
 def is_word(value: Any) -> TypeGuard[str]:
@@ -81,6 +91,13 @@ class Gathering:
         """Note what the reply cost; the last time counts."""
         good = {name: count for name, count in counts.items() if is_count(count)}
         self._usage = msgspec.convert(good, Usage)
+
+    def add_counts(self, prompt: Any, completion: Any) -> None:
+        """Note what the reply cost; a number that makes no sense counts as 0."""
+        told = [count if is_count(count) else 0 for count in (prompt, completion)]
+        self._usage = Usage(
+            prompt_tokens=told[0], completion_tokens=told[1], total_tokens=sum(told)
+        )
 
     def add_finish(self, reason: Any) -> None:
         """Note why the reply ended."""

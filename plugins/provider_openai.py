@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-import json
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import marshmallow as ma
 import msgspec
@@ -18,6 +16,8 @@ if TYPE_CHECKING:
     import httpx
 
 logger = logging.getLogger(__name__)
+plain = chatd.upstream.plain
+api_url = functools.partial(chatd.upstream.versioned, without="/chat/completions")
 
 
 class ConfigSchema(ma.Schema):
@@ -35,58 +35,33 @@ def register_providers(app: chatd.App) -> list[chatd.Provider]:
     return [OpenAIProvider(**{"timeout": llm.timeout, **instance}) for instance in instances]
 
 
-def api_url(url: str) -> str:
-    """Return the URL that paths like /models are added to."""
-    parts = urlsplit(url)
-    path = parts.path.rstrip("/").removesuffix("/chat/completions")
-    return parts._replace(
-        path=path if chatd.discovery.VERSION.search(path) else f"{path}/v1"
-    ).geturl()
-
-
-class OpenAIProvider(chatd.Provider):
+class OpenAIProvider(chatd.upstream.ServerProvider):
     """The models of one provider."""
 
     def __init__(self, name: str, urls: Iterable[str], **options: Any) -> None:
-        self.name = name
-        self._upstream = chatd.upstream.Upstream(name, map(api_url, urls), **options)
-        self._discovery = chatd.discovery.Discovery(self._upstream)
+        super().__init__(name, map(api_url, urls), **options)
+        self._discovery = chatd.discovery.Discovery(self.upstream)
         self._usage = chatd.upstream.Sparing()
 
     async def models(self) -> list[chatd.ModelInfo]:
         """Return what any of the servers lists; raise ProviderError when none does."""
-        server, known = await self._list()
+        server, known = await self.read("/models", chatd.discovery.listed)
         return await self._discovery.describe(server, known)
 
     async def health(self) -> None:
         """Return when a server lists its models, raise ProviderError when none does."""
-        await self._list()
+        await self.read("/models", chatd.discovery.listed)
 
     def stream(self, prompt: chatd.Prompt) -> AsyncGenerator[chatd.Chunk | str, None]:
         """Yield the reply; all text that one read brought is one str."""
-        return self._upstream.stream(functools.partial(self._ask, prompt), Reply(self.name))
-
-    def report_to(self, report: Callable[[str, float, str], None]) -> None:
-        """Have every call reported."""
-        self._upstream.report = report
-
-    async def aclose(self) -> None:
-        """Close all connections."""
-        await self._upstream.aclose()
-
-    async def _list(self) -> tuple[chatd.upstream.Server, dict[str, chatd.discovery.Facts]]:
-        server, body = await self._upstream.get("/models")
-        try:
-            return server, chatd.discovery.listed(json.loads(body))
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
-            raise chatd.ProviderError(f"The model list of {self.name} makes no sense.") from exc
+        return self.upstream.stream(functools.partial(self._ask, prompt), Reply(self.name))
 
     async def _ask(self, prompt: chatd.Prompt, server: chatd.upstream.Server) -> httpx.Response:
         """Ask one server; one that refuses `stream_options` is asked once more without."""
 
         async def post(usage: bool) -> httpx.Response:
             content = msgspec.json.encode(request_body(prompt, usage=usage))
-            return await self._upstream.request("POST", server, "/chat/completions", content)
+            return await self.upstream.request("POST", server, "/chat/completions", content)
 
         return await self._usage.ask(server.url, post)
 
@@ -141,25 +116,16 @@ class Chunk(msgspec.Struct):
 DECODER = msgspec.json.Decoder(Chunk)
 
 
-class Reply(chatd.upstream.Reply):
+class Reply(chatd.upstream.EventReply):
     """A reply while it comes."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self._parser = chatd.sse.Parser()
         self._has_warned = False
 
-    def read(self, data: bytes) -> None:
-        """Read the events that these bytes complete."""
-        for event in self._parser.feed(data):
-            if (delta := self._delta(event)) is not None:
-                self._add(delta)
-            if self.is_done:
-                break
-
-    def read_whole(self, body: bytes) -> None:
-        """Read a completion that is no stream: it has the form of one event."""
-        if (delta := self._delta(chatd.sse.Event(body))) is not None:
+    def take_event(self, event: chatd.sse.Event) -> None:
+        """Read one event, or a completion that is no stream, which has the same form."""
+        if (delta := self._delta(event)) is not None:
             self._add(delta)
 
     def _delta(self, event: chatd.sse.Event) -> Delta | None:
@@ -205,21 +171,8 @@ class Reply(chatd.upstream.Reply):
         if data == b"[DONE]":
             self.is_done = True
         elif data.startswith(b"{"):
-            try:
-                # Unlike msgspec it takes a lone surrogate.
-                return msgspec.convert(json.loads(data.decode(errors="replace")), Chunk)
-            except (ValueError, msgspec.ValidationError, RecursionError) as exc:
-                raise self.failure(data) from exc
+            return self.decode(DECODER, data)
         elif data and not self._has_warned:
             self._has_warned = True
             logger.warning("%s sent an event that is no JSON object", self.name)
         return Chunk()
-
-
-def plain(value: Any) -> str:
-    """Return a text. Mistral's may be a list of parts, some servers' arguments are an object."""
-    if isinstance(value, list):
-        return "".join(plain(part.get("text")) for part in value if isinstance(part, dict))
-    if isinstance(value, dict):
-        return json.dumps(value)
-    return value if isinstance(value, str) else ""

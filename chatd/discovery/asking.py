@@ -11,16 +11,15 @@ import asyncio
 import contextlib
 import json
 import logging
-import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 from chatd.discovery import natives
-from chatd.discovery.facts import Facts
+from chatd.discovery.facts import Facts, offered
 from chatd.pool import Server
 from chatd.provider import ModelInfo
-from chatd.upstream import Upstream
+from chatd.upstream import VERSION, Upstream
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +27,6 @@ QUESTION = 2.0  # seconds for one document
 ALTOGETHER = 5.0  # seconds for Ollama, which is asked about each of its models
 AT_A_TIME = 8
 MAX_DOCUMENT = 4 * 1024 * 1024
-
-VERSION = re.compile(r"/v\d+[a-z0-9]*(/|$)")
 
 Told = dict[str, Facts]
 
@@ -58,7 +55,23 @@ class Discovery:
                 for answer in answers:
                     told = told.over(answer.get(name, Facts()))
                 known = {**known, name: told.over(facts)}
-        return [facts.info(name) for name, facts in known.items() if facts.chats is not False]
+        return offered(known)
+
+    async def ollama(self, server: Server, names: Told) -> Told:
+        """Return what Ollama tells of these models in time; of the others nothing is known."""
+        found = dict(names)
+
+        async def show(name: str) -> None:
+            def read(shown: Any) -> Told:
+                return {name: natives.ollama(shown)}
+
+            found.update(await self._ask(server, "/api/show", read, model=name))
+
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ALTOGETHER), asyncio.TaskGroup() as group:
+                for name in names:
+                    group.create_task(show(name))
+        return found
 
     async def _ask_all(self, server: Server, known: Told) -> list[Told]:
         """Return what each native API says, the one that knows best first."""
@@ -76,20 +89,8 @@ class Discovery:
         return [*answers]
 
     async def _ask_ollama(self, server: Server) -> Told:
-        """Return what Ollama tells of each of its models in time."""
-        found = dict(await self._ask(server, "/api/tags", natives.ollama_names))
-
-        async def show(name: str) -> None:
-            def read(shown: Any) -> Told:
-                return {name: natives.ollama(shown)}
-
-            found.update(await self._ask(server, "/api/show", read, model=name))
-
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ALTOGETHER), asyncio.TaskGroup() as group:
-                for name in list(found):
-                    group.create_task(show(name))
-        return found
+        """Return what Ollama tells of each of its models, if this is one."""
+        return await self.ollama(server, await self._ask(server, "/api/tags", natives.ollama_names))
 
     async def _ask(
         self, server: Server, path: str, read: Callable[[Any], Told], **asked: str

@@ -6,7 +6,7 @@ own: vLLM, llama.cpp, LM Studio, LiteLLM, OpenRouter, Mistral, Groq, Together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from chatd.gathering import is_count, is_word
@@ -19,7 +19,7 @@ _WORDS = {
         *("tools", "tool_use", "tool_calls", "function_calling", "trained_for_tool_use"),
         *("supports_function_calling", "supports_tools", "supports_tool_calls"),
     },
-    "vision": {"vision", "image", "supports_vision"},
+    "vision": {"vision", "image", "image_input", "supports_vision"},
     "audio": {"audio", "supports_audio_input"},
     "reasoning": {"reasoning", "thinking", "include_reasoning", "supports_reasoning"},
 }
@@ -79,6 +79,11 @@ def listed(answer: Any) -> dict[str, Facts]:
     """
     items = answer["data"] if isinstance(answer, dict) else answer
     return {item["id"]: _facts_of(item) for item in items if is_word(item.get("id"))}
+
+
+def offered(known: Mapping[str, Facts]) -> list[ModelInfo]:
+    """Return the models that chat, or of which nobody says that they do not."""
+    return [facts.info(name) for name, facts in known.items() if facts.chats is not False]
 
 
 def length(*values: Any) -> int | None:

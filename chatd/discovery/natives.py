@@ -10,13 +10,14 @@ import re
 from typing import Any
 
 from chatd.discovery.facts import Facts, length, meanings, of_kind, of_words, words
+from chatd.gathering import is_word
 
 _NUM_CTX = re.compile(r"^\s*num_ctx\s+(\d{1,9})\s*$", re.MULTILINE)
 
 
 def ollama_names(tags: Any) -> dict[str, Facts]:
     """Read Ollama's GET /api/tags: only names; /api/show knows more about each."""
-    return {model["name"]: Facts() for model in tags["models"]}
+    return {model["name"]: Facts() for model in tags["models"] if is_word(model["name"])}
 
 
 def ollama(shown: Any) -> Facts:
@@ -96,4 +97,23 @@ def litellm(answer: Any) -> dict[str, Facts]:
             chats=of_kind(about.get("mode")),
         )
         found[model["model_name"]] = found.get(model["model_name"], Facts()).over(facts)
+    return found
+
+
+def anthropic(answer: Any) -> dict[str, Facts]:
+    """Read a page of Anthropic's GET /v1/models.
+
+    All models in it call tools, which it says nowhere; a retired one is listed and answers nobody.
+    https://platform.claude.com/docs/en/api/models/list
+    """
+    found: dict[str, Facts] = {}
+    for model in answer["data"]:
+        told = model.get("capabilities") or {}
+        can = {name for name, about in told.items() if about and about.get("supported")}
+        if is_word(model["id"]):
+            found[model["id"]] = Facts(
+                context_length=length(model.get("max_input_tokens")),
+                capabilities=meanings(can | {"tools"}),
+                chats=model.get("lifecycle") != "retired",
+            )
     return found

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import abc
+import json
 import logging
+from typing import TypeVar
+
+import msgspec
 
 from chatd.errors import ProviderError, ProviderInterrupted
 from chatd.gathering import Gathering
 from chatd.provider import Chunk
+from chatd.sse import Event, Parser
 
 logger = logging.getLogger("chatd.upstream")
+
+T = TypeVar("T")
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
 class Reply(abc.ABC):
@@ -67,6 +76,21 @@ class Reply(abc.ABC):
             raise ProviderInterrupted(f"{self.name} ended its reply before it was complete.")
         return self.gathering.end()
 
+    def decode(self, decoder: msgspec.json.Decoder[T], data: bytes) -> T:
+        """Return an object, also one that is no good UTF-8 or has a lone surrogate.
+
+        Raises ProviderError for what cannot be read: some of the reply is lost then, and a text
+        with a hole in it must not be stored as a complete one.
+        """
+        try:
+            return decoder.decode(data)
+        except UNREADABLE:
+            try:
+                value = json.loads(data.decode(errors="replace"))
+                return msgspec.convert(value, decoder.type)
+            except (ValueError, msgspec.ValidationError, RecursionError) as exc:
+                raise self.failure(data) from exc
+
     def failure(self, data: bytes, kind: type[ProviderError] = ProviderError) -> ProviderError:
         """Return the error for a report of one, or for what cannot be read.
 
@@ -75,3 +99,26 @@ class Reply(abc.ABC):
         logger.warning("%s sent an error, or what cannot be read", self.name)
         logger.debug("%s sent: %r", self.name, data[:1000])
         return kind(f"The model provider {self.name} failed.")
+
+
+class EventReply(Reply):
+    """A reply that comes as server-sent events."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._parser = Parser()
+
+    @abc.abstractmethod
+    def take_event(self, event: Event) -> None:
+        """Read one event, as `read` does bytes. Raises ProviderError."""
+
+    def read(self, data: bytes) -> None:
+        """Read the events that these bytes complete."""
+        for event in self._parser.feed(data):
+            self.take_event(event)
+            if self.is_done:
+                break
+
+    def read_whole(self, body: bytes) -> None:
+        """Read a body as if it were an event: errors have the same form."""
+        self.take_event(Event(body))

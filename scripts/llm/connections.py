@@ -85,7 +85,9 @@ class Response:
 
     async def _send_head(self, status: int, headers: Mapping[str, str], body: bytes = b"") -> None:
         self.status = status
-        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
+        # Some statuses are in no register, such as Anthropic's 529.
+        phrase = HTTPStatus(status).phrase if status in {*HTTPStatus} else "Unknown"
+        lines = [f"HTTP/1.1 {status} {phrase}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if not self._keep_alive:
             lines.append("Connection: close")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -73,8 +73,8 @@ MODES: dict[str, Mode] = {
 }  # fmt: skip
 
 
-def find_mode(name: str) -> Mode | None:
+def find_mode(name: str, modes: Mapping[str, Mode] = MODES) -> Mode | None:
     """Return the mode of a model name, or None if there is none."""
     if found := re.fullmatch(r"reset-(\d+)", name):
         return Mode(f"TCP RST after {found[1]} bytes of body", pieces=cut_after(int(found[1])))
-    return MODES.get(name)
+    return modes.get(name)

@@ -28,7 +28,16 @@ class LlmServer:
     """A model server in the caller's event loop.
 
     `models` are those that simply work, and may be changed at any time; an unknown model is a 404.
+    A server of another API says what differs: its path, its modes, how it reads a call (`ask_of`),
+    what it answers with, and how it tells an error.
     """
+
+    chat_path = "/v1/chat/completions"
+    modes = MODES
+    ask_of = staticmethod(Ask.of)
+    answer = Answer
+    media_type = SSE["Content-Type"]
+    error = staticmethod(error)
 
     def __init__(
         self,
@@ -157,7 +166,7 @@ class LlmServer:
                 await response.send(204, b"", {})
             case "GET", "/v1/models":
                 await self._logged(request, response, self._list_models, self.listings)
-            case "POST", "/v1/chat/completions":
+            case "POST", self.chat_path:
                 await self._logged(request, response, self._complete, self.calls)
             case _:
                 await self._logged(request, response, self._document, self._log.questions)
@@ -183,7 +192,7 @@ class LlmServer:
             if self._is_allowed(request):
                 await handler(call, response)
             else:
-                await response.send_json(401, error("wrong key", "invalid_api_key"))
+                await response.send_json(401, self.error("wrong key", "invalid_api_key"))
             end = "finished"
         except asyncio.CancelledError:
             end = "stopped" if self._is_closing else "dropped"
@@ -220,22 +229,23 @@ class LlmServer:
 
     async def _complete(self, call: Call, response: Response) -> None:
         try:
-            ask = Ask.of(call.body)
+            ask = self.ask_of(call.body)
         except InvalidAsk as exc:
-            await response.send_json(400, error(str(exc), "invalid_request_error"))
+            await response.send_json(400, self.error(str(exc), "invalid_request_error"))
             return
-        mode = CORRECT if ask.model in self.models else find_mode(ask.model)
+        mode = CORRECT if ask.model in self.models else find_mode(ask.model, self.modes)
         if mode is None:
-            await response.send_json(404, error(f"no model {ask.model!r}", "model_not_found"))
+            await response.send_json(404, self.error(f"no model {ask.model!r}", "model_not_found"))
             return
         exchange = Exchange(
             ask=ask, call=call, log=self._log, response=response, elsewhere=self._elsewhere
         )
         if mode.instead is not None and await mode.instead(exchange):
             return
-        await response.start(200, SSE if ask.stream else JSON)
+        headers = {**SSE, "Content-Type": self.media_type} if ask.stream else JSON
+        await response.start(200, headers)
         async with AsyncExitStack() as stack:
-            pieces = Answer(exchange, mode, pace=self.pace / 1000).pieces()
+            pieces = self.answer(exchange, mode, pace=self.pace / 1000).pieces()
             await stack.enter_async_context(aclosing(pieces))
             if mode.pieces is not None:
                 pieces = mode.pieces(exchange, pieces)
