@@ -1,0 +1,85 @@
+"""Names a session after its first turn: by the first words of the user, or as its model says."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+
+import marshmallow as ma
+
+import chatd
+
+logger = logging.getLogger(__name__)
+
+ASK = (
+    "Give this conversation a title of at most six words, in its own language. Answer with the"
+    " title alone, without quotes."
+)
+LONGEST = 60  # characters
+ANSWERS_WITHIN = 20.0  # seconds for the model
+MOST_ASKED = 2000  # characters of each message that the model is shown
+FIRST_TURN = 2  # messages
+
+
+class ConfigSchema(ma.Schema):
+    """The table [plugins.title]."""
+
+    by = ma.fields.String(load_default="words", validate=ma.validate.OneOf(["words", "model"]))
+
+
+@chatd.hookimpl
+async def observe(app: chatd.App, event: chatd.Observed) -> None:
+    """Name a session whose first turn has ended, if nobody has."""
+    session, answer = event.session, event.message
+    if event.type != "turn_ended" or session is None or answer is None or answer.parent_id is None:
+        return
+    if session.title or session.message_count > FIRST_TURN:
+        return
+    question = await app.store.get_message(event.user_id, session.id, answer.parent_id)
+    title = ""
+    if app.plugin_config("title")["by"] == "model" and answer.content:
+        account = await app.store.get_account(user_id=event.user_id)
+        user = account.user if account else chatd.User(id=event.user_id, name="")
+        title = await asked(app, user, session, (question.content, answer.content))
+    title = title or shortened(question.content)
+    if title:
+        user = chatd.User(id=event.user_id, name="")
+        # The version is that of the fields which users change: whoever was faster has named it.
+        with contextlib.suppress(chatd.PreconditionFailed, chatd.NotFound):
+            await app.sessions.update(user, session.id, {"title": title}, version=session.version)
+
+
+async def asked(
+    app: chatd.App, user: chatd.User, session: chatd.Session, texts: tuple[str, str]
+) -> str:
+    """Return what the session's model would name it, empty when that cannot be told."""
+    said = "\n\n".join(text[:MOST_ASKED] for text in texts)
+    prompt = chatd.PromptMessage(role="user", content=f"{ASK}\n\n---\n{said}\n---\n\n{ASK}")
+    pieces: list[str] = []
+    try:
+        provider, model = app.models.pick(user, session.model)
+        settings = {"temperature": 0.2, "max_tokens": 200, "options": {}}
+        question = chatd.Prompt(model=model.name, messages=(prompt,), settings=settings)
+        async with (
+            asyncio.timeout(ANSWERS_WITHIN),
+            contextlib.aclosing(provider.stream(question)) as chunks,
+        ):
+            async for chunk in chunks:
+                if isinstance(chunk, str | chatd.Text):
+                    pieces.append(chunk if isinstance(chunk, str) else chunk.text)
+    except (chatd.ChatdError, TimeoutError) as exc:
+        logger.info("session %s is named by its first words: %s", session.id, exc or "no answer")
+        return ""
+    return shortened("".join(pieces).strip().strip("\"'`*#“”„«» "))
+
+
+def shortened(text: str) -> str:
+    """Return the first line that says something, at the end of a word and not too long."""
+    line = next((line for line in text.splitlines() if line.strip()), "")
+    line = re.sub(r"\s+", " ", line).strip().rstrip(".:")
+    if len(line) <= LONGEST:
+        return line
+    kept = line[: LONGEST - 1]
+    return f"{kept.rpartition(' ')[0] or kept}…"
