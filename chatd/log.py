@@ -7,8 +7,9 @@ the same cursor.
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_right
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 
@@ -17,6 +18,8 @@ from chatd.events import Batch, Entry, Event
 encode = msgspec.json.Encoder().encode
 
 CACHED = 8  # ranges; readers stand at few different places
+GATHERED = 8  # neighbours of one kind; more of them are gathered for a reader of the whole text
+ENTRY_BYTES = 112  # what an entry takes beside its text, which is there twice
 # More than this is not put into one write: the loop has others to serve.
 FRAMES_AT_ONCE = 256
 
@@ -26,6 +29,8 @@ _TYPES = {
     "tool_call": "ai_tool_call",
     "tool_result": "ai_tool_result",
 }
+_HEADS = {kind: b'{"type":"%b",' % name.encode() for kind, name in _TYPES.items()}
+MERGED = ("text", "reasoning")
 
 
 class Frame:
@@ -49,34 +54,66 @@ def event_frame(event: Event) -> Frame:
     )
 
 
-class Log:
-    """What a generation produced up to now."""
+class _Whole:
+    """All text of one kind, as it stands between the quotes of JSON: any part of it is a slice."""
 
-    __slots__ = ("_cache", "_joined", "_parts", "entries", "generation_id", "is_ended",
-                 "message_id", "size", "text_length")  # fmt: skip
+    __slots__ = ("data", "ends")
+
+    def __init__(self) -> None:
+        self.ends = array("q", [0])  # up to which byte each entry of the log reaches
+        self.data = bytearray()
+
+    def between(self, prev: int, seq: int) -> bytearray:
+        return self.data[self.ends[prev] : self.ends[seq]]
+
+
+class Log:
+    """What a generation produced up to now.
+
+    A reader at any place gets its frames for the cost of their bytes, however many entries they
+    stand for: nothing here goes through all entries.
+    """
+
+    __slots__ = ("_cache", "_ids", "_kind", "_reasoning", "_starts", "_text", "_tools", "entries",
+                 "generation_id", "is_ended", "message_id", "size", "text_bytes")  # fmt: skip
 
     def __init__(self, generation_id: str, message_id: str) -> None:
         self.generation_id = generation_id
         self.message_id = message_id
         self.entries: list[Entry] = []
-        self.text_length = 0
-        self.size = 0
+        self.text_bytes = 0  # of JSON
+        self.size = 0  # bytes of memory, about
         self.is_ended = False
-        self._parts: list[str] = []
-        self._joined = ""
+        ids = encode({"generation_id": generation_id, "message_id": message_id})
+        self._ids = b"," + ids[1:-1]
+        self._text, self._reasoning = _Whole(), _Whole()
+        self._kind = ""  # of the last entry
+        self._starts = array("q")  # before which entry each frame of a snapshot begins
+        self._tools = array("q")  # before which entry each tool event stands
         self._cache: dict[tuple[int, int, bool], tuple[list[Frame], int]] = {}
 
     def extend(self, batch: Batch) -> None:
         """Append entries; a batch that does not follow the last one is dropped."""
-        if batch.prev != len(self.entries):
+        entries, text, reasoning = self.entries, self._text, self._reasoning
+        if batch.prev != len(entries):
             return
         self._cache.clear()
-        self.entries += batch.entries
         for entry in batch.entries:
-            self.size += len(entry.text)
-            if entry.kind == "text":
-                self._parts.append(entry.text)
-                self.text_length += len(entry.text)
+            kind = entry.kind
+            if kind == "text":
+                text.data += encode(entry.text)[1:-1]
+            elif kind == "reasoning":
+                reasoning.data += encode(entry.text)[1:-1]
+            else:
+                self._tools.append(len(entries))
+            if kind != self._kind or kind not in MERGED:
+                self._starts.append(len(entries))
+                self._kind = kind
+            text.ends.append(len(text.data))
+            reasoning.ends.append(len(reasoning.data))
+            entries.append(entry)
+            self.size += 2 * len(entry.text) + ENTRY_BYTES
+        self.text_bytes = len(text.data)
 
     def frames(self, prev: int, seq: int, *, full: bool) -> tuple[list[Frame], int]:
         """Return entries prev+1 to seq as frames, neighbours of one kind in one, and their end.
@@ -92,9 +129,11 @@ class Log:
         return found
 
     def _encode(self, prev: int, seq: int) -> tuple[list[Frame], int]:
+        if seq - prev == 1:
+            return [self._frame(self.entries[prev].kind, prev, seq)], seq
         frames = []
         for kind, start, end in self._runs(prev, seq):
-            frames.append(self._frame(kind, start, end, self._text_of(start, end)))
+            frames.append(self._frame(kind, start, end))
             if len(frames) == FRAMES_AT_ONCE:
                 return frames, end
         return frames, seq
@@ -104,77 +143,57 @@ class Log:
 
         A model that alternates between text and reasoning would cost the square of its reply.
         """
+        if bisect_right(self._starts, seq - 1) - bisect_right(self._starts, prev) > GATHERED:
+            return self._encode_gathered(prev, seq)
         runs = list(self._runs(prev, seq))
-        texts = [run for run in runs if run[0] == "text"]
-        if len(texts) > 1:
-            return self._encode_gathered(prev, seq, runs)
-        return [
-            self._frame(kind, start, end, self._text_of(start, end), full=True)
-            for kind, start, end in runs
-        ], seq
+        if sum(kind == "text" for kind, _, _ in runs) > 1:
+            return self._encode_gathered(prev, seq)
+        return [self._frame(kind, start, end, full=True) for kind, start, end in runs], seq
 
-    def _encode_gathered(
-        self, prev: int, seq: int, runs: list[tuple[str, int, int]]
-    ) -> tuple[list[Frame], int]:
+    def _encode_gathered(self, prev: int, seq: int) -> tuple[list[Frame], int]:
         """Encode reasoning as one frame, tool events each, and the text as one at the end.
 
         The numbers in between are of no entry any more, but they ascend to the same end; who is cut
         off among them gets what is missing with the next `full_content`.
         """
-        gathered: dict[str, str] = {"reasoning": "", "text": ""}
-        tools = []
-        for kind, start, end in runs:
-            if kind in gathered:
-                gathered[kind] += self._text_of(start, end)
-            else:
-                tools.append((kind, self._text_of(start, end)))
-        pieces = [("reasoning", gathered["reasoning"])] if gathered["reasoning"] else []
-        pieces += [*tools, ("text", gathered["text"])]
-        last = len(pieces) - 1
+        first, last = (bisect_right(self._tools, at - 1) for at in (prev, seq))
+        tools = [(self.entries[at].kind, at) for at in self._tools[first:last]]
+        pieces = [("reasoning", prev), *tools, ("text", prev)]
+        empty = {kind for kind in MERGED if not self._whole(kind).between(prev, seq)}
+        pieces = [piece for piece in pieces if piece[0] not in empty]
+        ends = [*range(prev + 1, prev + len(pieces)), seq]
         return [
-            self._frame(
-                kind, prev + n, seq if n == last else prev + n + 1, text, full=True, upto=seq
-            )
-            for n, (kind, text) in enumerate(pieces)
+            self._frame(kind, at, seq, full=True, says=(prev + n, ends[n]))
+            for n, (kind, at) in enumerate(pieces)
         ], seq
 
     def _runs(self, prev: int, seq: int) -> Iterator[tuple[str, int, int]]:
         """Yield (kind, prev, seq) of neighbours that make one frame."""
-        entries = self.entries
+        number = bisect_right(self._starts, prev)
         while prev < seq:
-            end, kind = prev + 1, entries[prev].kind
-            if kind in ("text", "reasoning"):
-                while end < seq and entries[end].kind == kind:
-                    end += 1
-            yield kind, prev, end
-            prev = end
+            end = min(seq, self._starts[number]) if number < len(self._starts) else seq
+            yield self.entries[prev].kind, prev, end
+            prev, number = end, number + 1
 
-    def _text_of(self, prev: int, seq: int) -> str:
-        if seq - prev == 1:
-            return self.entries[prev].text
-        return "".join([entry.text for entry in self.entries[prev:seq]])
+    def _whole(self, kind: str) -> _Whole:
+        return self._text if kind == "text" else self._reasoning
 
     def _frame(
-        self, kind: str, prev: int, seq: int, text: str, *, full: bool = False, upto: int = 0
+        self, kind: str, prev: int, seq: int, *, full: bool = False, says: tuple[int, int] = (0, 0)
     ) -> Frame:
-        event: dict[str, Any] = {"type": _TYPES[kind]}
-        if kind in ("text", "reasoning"):
-            event["content"] = text
-            if full and kind == "text":
-                event["full_content"] = self.text(upto or seq)
-        else:
-            event |= msgspec.json.decode(text)
-        event["generation_id"] = self.generation_id
-        event["message_id"] = self.message_id
-        event["prev"] = prev
-        event["seq"] = seq
-        return Frame(event["type"], encode(event), self.generation_id, str(seq))
+        """Encode what the log has of one kind between two entries.
 
-    def text(self, seq: int) -> str:
-        """Return the text up to an entry."""
-        if seq == len(self.entries):
-            if self._parts:
-                self._joined += "".join(self._parts)
-                self._parts.clear()
-            return self._joined
-        return "".join([entry.text for entry in self.entries[:seq] if entry.kind == "text"])
+        The frame says these numbers, or others.
+        """
+        whole = self._whole(kind)
+        if kind not in MERGED:
+            body: tuple[bytes | bytearray, ...] = (self.entries[prev].text.encode()[1:-1],)
+        elif full and kind == "text":
+            new = b'","full_content":"', whole.between(0, seq)
+            body = b'"content":"', whole.between(prev, seq), *new, b'"'
+        else:
+            body = b'"content":"', whole.between(prev, seq), b'"'
+        prev, seq = says if says[1] else (prev, seq)
+        numbers = b',"prev":%d,"seq":%d}' % (prev, seq)
+        data = b"".join((_HEADS[kind], *body, self._ids, numbers))
+        return Frame(_TYPES[kind], data, self.generation_id, str(seq))

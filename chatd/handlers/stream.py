@@ -15,8 +15,8 @@ from chatd.handlers.base import BaseHandler
 from chatd.handlers.credentials import read_request
 from chatd.handlers.keeper import Keeper
 from chatd.handlers.wire import abort_answer, answer_bytes_sent
-from chatd.hub import Subscriber
 from chatd.log import Frame, event_frame
+from chatd.subscriber import Subscriber
 from chatd.turns import Sent
 from chatd.types import Message
 
@@ -47,7 +47,7 @@ class EventStream:
         self._keeper: Keeper = handler.settings["keeper"]
         self.user = handler.user
         self._wakeup = asyncio.Event()
-        self._subscriber = Subscriber(self._wakeup.set, full=wants_full(handler))
+        self._subscriber = Subscriber(self._on_news, full=wants_full(handler))
         self._is_gone = self._is_writing = self.is_too_slow = False
         self._sent, self._progress_at = 0, 0.0
         self.request_id = handler.request_id
@@ -57,6 +57,11 @@ class EventStream:
         self._keeper.add_stream(self)
         handler.on_gone = self._leave
         self.running = handler.app.hub.join(session_id, self._subscriber)
+
+    def _on_news(self) -> None:
+        self._wakeup.set()
+        if self._is_writing or not self._subscriber.is_settled:
+            self._subscriber.check_bytes()  # else it is taken in this turn of the loop
 
     def _leave(self) -> None:
         self._is_gone = True

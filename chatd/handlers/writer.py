@@ -10,8 +10,8 @@ from tornado.websocket import WebSocketClosedError
 
 from chatd.events import Event
 from chatd.handlers.wire import bytes_sent, write_frames
-from chatd.hub import Subscriber
 from chatd.log import Frame, event_frame
+from chatd.subscriber import Subscriber
 
 if TYPE_CHECKING:
     from chatd.handlers.sockets import Socket
@@ -69,6 +69,7 @@ class Writer:
                     asyncio.get_running_loop().call_soon(self.pump)
             elif delay and self._timer is None:
                 self._timer = asyncio.get_running_loop().call_later(delay, self._on_timer)
+        self.subscriber.check_bytes()
         if self.subscriber.is_lagging:
             self._socket.close(4008, "too slow")
 

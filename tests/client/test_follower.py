@@ -14,7 +14,8 @@ from chatd.announcements import end_event, replay_event, typing_event, user_mess
 from chatd.client import Ended, Follower, Text
 from chatd.client.events import Reasoning, Started
 from chatd.events import Batch, Entry
-from chatd.hub import Hub, Subscriber
+from chatd.hub import Hub
+from chatd.subscriber import Subscriber
 from chatd.types import Message, now
 
 SESSION = "session"
