@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chatd import discovery as discovery
+    from chatd import fetching as fetching
     from chatd import keysets as keysets
     from chatd import sse as sse
     from chatd import upstream as upstream
@@ -79,7 +80,7 @@ _EXPORTS = {
     "types": "Message Preset Request Session Usage User digest_token new_id now",
 }
 _MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names.split()}
-_MODULES = ("discovery", "keysets", "sse", "upstream")
+_MODULES = ("discovery", "fetching", "keysets", "sse", "upstream")
 
 __all__ = sorted([*_MODULE_OF, *_MODULES, "plugin_api"])
 

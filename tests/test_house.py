@@ -21,7 +21,7 @@ LAYERS = """
     provider preset store hookspecs
     strict_json fields options schemas
     settings environment reading config limits node
-    keysets sse transport instances pool gathering refusals upstream discovery subscriber hub broker
+    fetching keysets sse transport instances pool gathering refusals upstream discovery subscriber hub broker
     calling finding plugins stores
     run observations observer recovery generations histories pages prompts
     accounts catalog turns sessions search transfer
