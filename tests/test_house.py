@@ -20,8 +20,8 @@ LAYERS = """
     events announcements log
     provider preset store hookspecs
     strict_json fields options schemas
-    settings environment reading config limits node
-    fetching keysets sse transport instances pool gathering refusals upstream discovery subscriber hub broker
+    settings environment reading config limits node fetching
+    keysets sse transport instances pool gathering refusals upstream discovery subscriber hub broker
     calling finding plugins stores
     run observations observer recovery generations histories pages prompts
     accounts catalog turns sessions search transfer
