@@ -27,6 +27,8 @@ from chatd.schemas import ID
 
 CLOSE_CODES = {
     1001: "The server goes away. Reconnect.",
+    1002: "A frame broke RFC 6455.",
+    1007: "A text was not UTF-8.",
     1009: "A frame was too large.",
     1011: "A bug of the server. Reconnect.",
     1012: "The server stops. Reconnect.",

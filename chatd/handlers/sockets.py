@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
 from tornado.web import HTTPError, stream_request_body
-from tornado.websocket import WebSocketClosedError, WebSocketHandler
+from tornado.websocket import WebSocketClosedError
 
 from chatd import __version__, tracing
 from chatd.app import App
@@ -25,6 +25,7 @@ from chatd.handlers.credentials import SUBPROTOCOL, check_ticket, read_request, 
 from chatd.handlers.frames import client_id_of, error_event, is_too_large, read_event
 from chatd.handlers.keeper import PING_EVERY, Keeper
 from chatd.handlers.problems import as_chatd_error, fill_problem, problem, set_common_headers
+from chatd.handlers.protocol import StrictWebSocket
 from chatd.handlers.wire import abort
 from chatd.handlers.writer import Writer
 from chatd.log import Frame
@@ -42,7 +43,7 @@ NOISE = ("Connection", "Upgrade", "User-Agent", "Accept", "Accept-Encoding", "Pr
 
 
 @stream_request_body
-class Socket(WebSocketHandler):
+class Socket(StrictWebSocket):
     """A WebSocket with one room and one writer."""
 
     commands: ClassVar[dict[str, str]] = {}
@@ -66,8 +67,7 @@ class Socket(WebSocketHandler):
         self._ticket_of = ""  # the digest of the token that asked for the ticket, if it was one
         self._refusal: ChatdError | None = None
         self._bad_frames: list[float] | None = None
-        now = asyncio.get_running_loop().time()
-        self.heard_at = self.pinged_at = self.checked_at = now
+        self.heard_at = self.pinged_at = self.checked_at = asyncio.get_running_loop().time()
 
     async def prepare(self) -> None:
         """Refuse foreign pages before the upgrade; whoever else is refused learns it after."""
