@@ -1,0 +1,30 @@
+import { describe, expect, it } from "vitest";
+import { serving, until, words } from "./server.js";
+
+const server = serving();
+
+describe("a server that dies in mid-stream", () => {
+  it("interrupts the answer once, and the next turn goes on in the same session", async () => {
+    const session = await server.session();
+    const turn = session.send("[words:400][pace:20] a long story");
+    await until(session, ({ running }) => (running?.have ?? 0) > 60);
+    await server.kill();
+    await until(session, ({ connection }) => connection === "waiting");
+    const waiting = session.send("[words:3] while it is away");
+    expect(session.state.pending).toHaveLength(1);
+    await server.start();
+    await expect(turn.ended).rejects.toMatchObject({ code: "generation_interrupted" });
+    expect(words((await waiting.ended).content)).toHaveLength(3);
+    const { results } = await server.client().api.messages(session.id);
+    expect(results.map(({ status }) => status)).toEqual([
+      "complete",
+      "interrupted",
+      "complete",
+      "complete",
+    ]);
+    // Text older than a second survives: sixty words at fifty a second are more.
+    expect(results[1]?.content.length).toBeGreaterThan(0);
+    expect(session.state.messages).toEqual(results);
+    session.close();
+  });
+});
