@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from chatd import addresses as addresses
     from chatd import discovery as discovery
     from chatd import fetching as fetching
     from chatd import keysets as keysets
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from chatd.events import Observed as Observed
     from chatd.handlers.route import RouteHandler as RouteHandler
     from chatd.hookspecs import hookimpl as hookimpl
+    from chatd.limits import Tries as Tries
     from chatd.preset import EditablePresetSource as EditablePresetSource
     from chatd.preset import PresetSource as PresetSource
     from chatd.provider import Chunk as Chunk
@@ -75,12 +77,13 @@ _EXPORTS = {
     "events": "Observed",
     "handlers.route": "RouteHandler",
     "hookspecs": "hookimpl",
+    "limits": "Tries",
     "preset": "EditablePresetSource PresetSource",
     "provider": "Chunk Finish ModelInfo Prompt PromptMessage Provider Reasoning Text ToolCall",
     "types": "Message Preset Request Session Usage User digest_token new_id now",
 }
 _MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names.split()}
-_MODULES = ("discovery", "fetching", "keysets", "sse", "upstream")
+_MODULES = ("addresses", "discovery", "fetching", "keysets", "sse", "upstream")
 
 __all__ = sorted([*_MODULE_OF, *_MODULES, "plugin_api"])
 

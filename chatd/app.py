@@ -248,9 +248,11 @@ class App:
             raise Unauthenticated
         return user
 
-    async def sign_in(self, credentials: Mapping[str, Any]) -> User:
+    async def sign_in(self, credentials: Mapping[str, Any], request: Request) -> User:
         """Return whose credentials these are. Raises Unauthenticated when no plugin takes them."""
-        user: User | None = await self.plugins.first("sign_in", app=self, credentials=credentials)
+        user: User | None = await self.plugins.first(
+            "sign_in", app=self, credentials=credentials, request=request
+        )
         if user is None:
             raise Unauthenticated("These credentials are not accepted.")
         return user

@@ -58,10 +58,11 @@ def authenticate(app: App, request: Request) -> User | None:
 
 
 @hookspec
-def sign_in(app: App, credentials: Mapping[str, Any]) -> User | None:
+def sign_in(app: App, credentials: Mapping[str, Any], request: Request) -> User | None:
     """Return the User whose credentials these are, or None if they are not of your kind.
 
-    Called with the body of POST sign_in/; the core then issues a token. Raises as `authenticate`.
+    Called with the body of POST sign_in/, and with the request for whoever counts tries by the
+    address; the core then issues a token. Raises as `authenticate`, and RateLimited.
     """
 
 

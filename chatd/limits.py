@@ -1,4 +1,4 @@
-"""How often and how much at once: the limits on one user's turns."""
+"""How often and how much at once: the limits on one user's turns, and on tries to sign in."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from chatd.errors import RateLimited, TooManyGenerations
 
 FORGET_ABOVE = 10_000
+TRIES_REMEMBERED = 100_000  # of names and addresses
 
 
 class TurnLimits:
@@ -66,3 +67,32 @@ class TurnLimits:
 
 def _number(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+class Tries:
+    """How often somebody may still try, by name or address: a bucket that fills evenly."""
+
+    def __init__(self, most: int, seconds: float) -> None:
+        self._most, self._rate = most, most / seconds
+        self._buckets: dict[str, tuple[float, float]] = {}  # key: (tries left, at)
+
+    def take(self, key: str) -> None:
+        """Count a try before it is made. Raises RateLimited."""
+        now = time.monotonic()
+        left = self._left(key, now)
+        if left < 1:
+            wait = math.ceil((1 - left) / self._rate)
+            raise RateLimited(f"Too many tries; the next one in {wait} s.", retry_after=wait)
+        if len(self._buckets) >= TRIES_REMEMBERED:
+            self._buckets.pop(next(iter(self._buckets)))
+        self._buckets.pop(key, None)  # the one that was used last is forgotten last
+        self._buckets[key] = (left - 1, now)
+
+    def give_back(self, key: str) -> None:
+        """Take back that a try was made: it was right."""
+        now = time.monotonic()
+        self._buckets[key] = (min(self._most, self._left(key, now) + 1), now)
+
+    def _left(self, key: str, now: float) -> float:
+        left, at = self._buckets.get(key, (float(self._most), now))
+        return min(self._most, left + (now - at) * self._rate)

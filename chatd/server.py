@@ -127,7 +127,7 @@ async def _check_exposure(app: App) -> None:
 def _has_others(app: App) -> bool:
     """Return whether a plugin knows callers by other credentials than tokens of chatd's."""
     return any(
-        plugin != "auth_token" and "authenticate" in app.plugins.hooks(plugin)
+        plugin != "auth_token" and {"authenticate", "sign_in"} & {*app.plugins.hooks(plugin)}
         for plugin in app.plugins.found
     )
 

@@ -7,7 +7,6 @@ resolved to 127.0.0.1 (DNS rebinding), and would then be of our own origin.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Any
 
@@ -75,11 +74,8 @@ async def authenticate(app: chatd.App, request: chatd.Request) -> chatd.User | N
 
 
 def _is_loopback(address: str) -> bool:
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
+    found = chatd.addresses.parse_address(address)
+    return found is not None and found.is_loopback
 
 
 def _host(text: str) -> str | None:

@@ -7,7 +7,6 @@ whoever asks, and are not read here.
 from __future__ import annotations
 
 import functools
-import ipaddress
 import logging
 from typing import Any
 
@@ -20,24 +19,6 @@ logger = logging.getLogger(__name__)
 
 LONGEST = 256  # characters of a name
 REMEMBERED = 1000  # peers that the log has; more of them are not to fill it
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-class NetworkField(ma.fields.String):
-    """A network, or one address; never all of them."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        text = super()._deserialize(value, attr, data, **kwargs)
-        try:
-            network = ipaddress.ip_network(text)
-        except ValueError:
-            raise ma.ValidationError(
-                "Expected a network such as 10.0.0.0/24, or an address."
-            ) from None
-        if not network.prefixlen:
-            raise ma.ValidationError(f"{text} is everybody: whoever can connect could be anybody.")
-        return network
 
 
 class HeaderField(ma.fields.String):
@@ -59,7 +40,9 @@ def _header(**kwargs: Any) -> HeaderField:
 class ConfigSchema(ma.Schema):
     """The table [plugins.auth_header]."""
 
-    networks = ma.fields.List(NetworkField(), required=True, validate=validate.Length(1))
+    networks = ma.fields.List(
+        chatd.addresses.NetworkField(), required=True, validate=validate.Length(1)
+    )
     user_header = _header(load_default="X-Remote-User")
     roles_header = _header(load_default=None)
     admin_role = ma.fields.String(load_default="admin", validate=validate.Length(1))
@@ -111,15 +94,10 @@ async def authenticate(app: chatd.App, request: chatd.Request) -> chatd.User | N
 
 
 @functools.lru_cache(maxsize=1024)
-def _is_trusted(peer: str, networks: tuple[Network, ...]) -> bool:
+def _is_trusted(peer: str, networks: tuple[chatd.addresses.Network, ...]) -> bool:
     """Return whether the address of a socket is in one of the networks; a Unix socket has none."""
-    try:
-        address = ipaddress.ip_address(peer.partition("%")[0])
-    except ValueError:
-        return False
-    # A server that listens on :: sees addresses of IPv4 in the form ::ffff:10.0.0.1.
-    address = getattr(address, "ipv4_mapped", None) or address
-    return any(address in network for network in networks)
+    address = chatd.addresses.parse_address(peer)
+    return address is not None and any(address in network for network in networks)
 
 
 @functools.lru_cache(maxsize=REMEMBERED)

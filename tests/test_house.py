@@ -19,7 +19,7 @@ LAYERS = """
     errors types deadline failpoints secrets places tracing loglines metrics traces words
     events announcements log
     provider preset store hookspecs
-    strict_json fields options schemas
+    addresses strict_json fields options schemas
     settings environment reading config limits node fetching
     keysets sse transport instances pool gathering refusals upstream discovery subscriber hub broker
     calling finding plugins stores

@@ -18,7 +18,7 @@ CALLER_OPERATIONS = [
         " takes.",
         body="credentials",
         answers={200: Answer(about="A token.", schema="SignedIn")},
-        errors=(errors.Unauthenticated, errors.StoreUnavailable),
+        errors=(errors.Unauthenticated, errors.RateLimited, errors.StoreUnavailable),
         is_public=True,
     ),
     Operation(

@@ -38,7 +38,7 @@ class SignInHandler(BaseHandler):
                 raise Unauthenticated("This ticket has been used, or is too old.")
             user = taken[1]
         else:
-            user = await self.app.sign_in(credentials)
+            user = await self.app.sign_in(credentials, read_request(self))
         lifetime = self.app.config.tokens.lifetime
         expires_at = now() + dt.timedelta(seconds=lifetime) if lifetime else None
         token = await accounts.create_token(

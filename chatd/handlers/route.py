@@ -11,6 +11,8 @@ from marshmallow import INCLUDE, Schema
 from chatd.app import App
 from chatd.errors import ConfigError
 from chatd.handlers.base import BaseHandler
+from chatd.handlers.credentials import read_request
+from chatd.types import Request
 
 ANYTHING = Schema(unknown=INCLUDE)
 
@@ -25,6 +27,10 @@ class RouteHandler(BaseHandler):
     is the JSON body, checked, `self.send(value, status)` answers with JSON, and what Tornado's
     RequestHandler has is there too.
     """
+
+    def credentials(self) -> Request:
+        """Return the request as `authenticate` gets it: with its token and the socket's peer."""
+        return read_request(self)
 
     def body(self, schema: Schema | None = None) -> dict[str, Any]:
         """Return the JSON object of the body, as a marshmallow schema has it, else any.
