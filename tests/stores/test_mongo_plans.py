@@ -134,3 +134,39 @@ async def test_a_page_of_a_branch_is_one_range(mongo_url: str) -> None:
         assert scan["indexName"] == "by_branch"
         assert scan["indexBounds"]["session_id"] == [f'["{session.id}", "{session.id}"]']
         assert scan["indexBounds"]["branch"] == ["[0, 0]"]
+
+
+async def test_a_page_over_two_branches_is_one_query(mongo_url: str) -> None:
+    """The end of a branch and of the one it leaves are merged in order, by the index, up to a page.
+
+    A third branch is read when these two were not enough.
+    """
+    listener = listen(mongo_url)
+    store = MongoStore(mongo_url)
+    await store.open()
+    session, after = await add(store), None
+    for _ in range(3):
+        for _ in range(4):
+            messages = await a_turn(store, session, fork_after=after)
+            after = None
+        after = messages[-1].seq - 2
+    shown = (await store.list_messages(ALICE.id, session.id, since=0)).results
+    listener.commands.clear()
+    short = await store.list_messages(ALICE.id, session.id, limit=12)
+    [query] = [command for command in listener.commands if command.get("find") == "messages"]
+    whole = await store.list_messages(ALICE.id, session.id)
+    await store.aclose()
+
+    seqs = [*range(1, 7), *range(9, 15), *range(17, 25)]
+    assert [message.seq for message in whole.results] == seqs
+    assert short.results == whole.results[-12:]
+    assert len(shown) == 24
+    [(_, plan)] = explain(mongo_url, [query])
+    assert [stage["stage"] for stage in plan].count("IXSCAN") == 2
+    assert "SORT_MERGE" in [stage["stage"] for stage in plan]
+    assert {stage.get("indexName", "by_branch") for stage in plan} == {"by_branch"}
+    with MongoClient(mongo_url) as client:
+        asked = next(single([query]))
+        database = client[mongo_url.partition("?")[0].rpartition("/")[2]]
+        told = database.command("explain", asked, verbosity="executionStats")
+    assert told["executionStats"]["totalDocsExamined"] <= 14

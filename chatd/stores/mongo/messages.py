@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from chatd.errors import NotFound
@@ -17,9 +18,23 @@ Order = Literal["ASC", "DESC"]
 ORDERS = {"ASC": 1, "DESC": -1}
 EVERYTHING = Segment(0, 0, LAST)
 SMALLEST_BATCH, GROWTH = 16, 4
+FEWEST_RANGES = 2  # in one query: mostly a page needs the shown branch, and the one it leaves
 
 
-class _Range(NamedTuple):
+class Range(NamedTuple):
+    """The messages of a branch between two seqs."""
+
+    branch: int
+    low: int
+    high: int
+
+    @property
+    def seqs(self) -> Document:
+        """The condition on their seqs."""
+        return {"$gt": self.low, "$lt": self.high}
+
+
+class _Ranges(NamedTuple):
     """Messages of a session: of all branches, or of one by its segments, the newest first."""
 
     database: Database
@@ -30,23 +45,29 @@ class _Range(NamedTuple):
     async def first(self, after: int, before: int, order: Order, limit: int) -> list[Message]:
         """Return the first `limit` messages between two seqs in this order, sorted by seq."""
         found: list[Document] = []
-        for segment in self.segments if order == "DESC" else reversed([*self.segments]):
-            low, high = max(segment.after, after), min(segment.upto + 1, before)
-            if len(found) >= limit:
-                break
-            if high - low > 1:
-                found += await self.fetch(segment.branch, low, high, order, limit - len(found))
+        ranges, size = self._ranges(after, before, order), FEWEST_RANGES
+        while len(found) < limit and (batch := [*islice(ranges, size)]):
+            found += await self.fetch(batch, order, limit - len(found))
+            size *= GROWTH
         if order == "DESC":
             found.reverse()
         return messages_of(found)
 
-    async def fetch(
-        self, branch: int, low: int, high: int, order: Order, limit: int
-    ) -> list[Document]:
-        """Return documents of one branch, or of all, between two seqs."""
-        wanted: Document = {"session_id": self.session_id, "seq": {"$gt": low, "$lt": high}}
-        if not self.all_branches:
-            wanted |= {"branch": branch, "status": {"$ne": "streaming"}}
+    def _ranges(self, after: int, before: int, order: Order) -> Iterator[Range]:
+        for segment in self.segments if order == "DESC" else reversed([*self.segments]):
+            low, high = max(segment.after, after), min(segment.upto + 1, before)
+            if high - low > 1:
+                yield Range(segment.branch, low, high)
+
+    async def fetch(self, ranges: Sequence[Range], order: Order, limit: int) -> list[Document]:
+        """Return documents of ranges that follow each other in this order."""
+        wanted: Document = {"session_id": self.session_id}
+        if self.all_branches:
+            wanted["seq"] = ranges[0].seqs
+        else:
+            wanted["status"] = {"$ne": "streaming"}
+            each = [{"branch": range.branch, "seq": range.seqs} for range in ranges]
+            wanted |= {"$or": each} if len(each) > 1 else each[0]
         index = "by_seq" if self.all_branches else "by_branch"
         # Left to itself the server may remember, from a short session, the other index.
         cursor = self.database.messages.find(wanted, MESSAGE, hint=index)
@@ -112,7 +133,7 @@ async def list_messages(
     shown = await _shown(database, user_id, session_id)
     if since is not None:
         return await _changed(database, session_id, since, limit)
-    found = _Range(database, session_id, [EVERYTHING] if all_branches else shown, all_branches)
+    found = _Ranges(database, session_id, [EVERYTHING] if all_branches else shown, all_branches)
     low, high = after or 0, LAST if before is None else before
     order: Order = "DESC" if after is None else "ASC"
     messages = await found.first(low, high, order, limit + 1)
@@ -172,11 +193,11 @@ async def _newest(
     database: Database, session_id: str, shown: Iterable[Segment]
 ) -> AsyncIterator[Spoken]:
     """Yield what a prompt may hold, newest first, read in batches that grow."""
-    found, size = _Range(database, session_id, shown, False), SMALLEST_BATCH
+    found, size = _Ranges(database, session_id, shown, False), SMALLEST_BATCH
     for branch, after, upto in shown:
         before, is_more = upto + 1, True
         while is_more:
-            batch = spoken_of(await found.fetch(branch, after, before, "DESC", size))
+            batch = spoken_of(await found.fetch([Range(branch, after, before)], "DESC", size))
             for message in batch:
                 if message.role == "user" or (message.role == "assistant" and message.content):
                     yield message
