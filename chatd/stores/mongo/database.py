@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from pymongo.errors import PyMongoError
@@ -14,6 +14,7 @@ from chatd.errors import StoreUnavailable
 from chatd.stores.mongo import driver
 from chatd.stores.mongo.documents import HEAD, SHOWN, TIP, WITH_USER
 from chatd.stores.mongo.driver import Document
+from chatd.stores.mongo.grouped import Grouped
 from chatd.stores.mongo.together import Shared, Together
 from chatd.types import Session
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+A = TypeVar("A")
 
 NAME = "chatd"  # of the database, when the URL names none
 
@@ -46,6 +48,7 @@ class Database:
         self._client: AsyncMongoClient[Document] | None = None
         self._calls: set[asyncio.Future[Any]] = set()
         self.taken: dict[str, Taken] = {}
+        self._grouped: dict[object, Grouped[Any, Any]] = {}
 
     async def open(self, prepare: Callable[[Database], Awaitable[T]]) -> T:
         """Connect, and return what `prepare` does before all others.
@@ -94,6 +97,21 @@ class Database:
         fields = {**fields, "user_id": 1}
         found = await self.sessions.find({"_id": {"$in": ids}}, fields).to_list(None)
         return {document["_id"]: document for document in found}
+
+    async def together(
+        self,
+        work: Callable[[Database, Sequence[A]], Awaitable[Sequence[T | Exception]]],
+        key: str,
+        item: A,
+    ) -> T:
+        """Return what becomes of one thing that a function does for many at a time.
+
+        Those with the same key are done one after the other.
+        """
+        if work not in self._grouped:
+            self._grouped[work] = Grouped(functools.partial(work, self))
+        result: T = await self._grouped[work].do(key, item)
+        return result
 
     async def aclose(self) -> None:
         """Finish what was begun and disconnect."""

@@ -122,6 +122,13 @@ def translate(exc: PyMongoError) -> Exception:
     return exc
 
 
+def is_open(exc: Exception) -> bool:
+    """Return whether a failure of several writes leaves open which of them were carried out."""
+    if isinstance(exc, BulkWriteError) and exc.details.get("writeConcernErrors"):
+        return True
+    return isinstance(exc, PyMongoError) and isinstance(translate(exc), StoreUnavailable)
+
+
 def translate_at_start(exc: PyMongoError) -> Exception:
     """Return the error that says why a server cannot be used."""
     if isinstance(exc, OperationFailure) and exc.code in _REFUSED:

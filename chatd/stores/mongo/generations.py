@@ -10,6 +10,7 @@ somebody have used one all the same, the index refuses it, and the last one is l
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
@@ -17,7 +18,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from chatd.errors import Conflict, GenerationInterrupted
 from chatd.stores.mongo.database import Database, Taken
 from chatd.stores.mongo.documents import MESSAGE, message_of, to_json
-from chatd.stores.mongo.driver import Document, broken_index
+from chatd.stores.mongo.driver import Document, broken_index, is_open
 from chatd.stores.mongo.search import words_of
 from chatd.types import Checkpoint, Message
 
@@ -38,9 +39,8 @@ async def add_messages(
         ]
         try:
             if left:
-                await database.messages.insert_many(
-                    [message_document(place.user_id, place.branch, m) for m in numbered]
-                )
+                documents = [message_document(place.user_id, place.branch, m) for m in numbered]
+                await database.together(_insert_all, session_id, documents)
         except BulkWriteError as exc:
             broken = broken_index(exc)
             if not broken or "client_id" in broken:
@@ -50,6 +50,46 @@ async def add_messages(
         else:
             stored |= {message.id: message for message in numbered}
             return [stored[message.id] for message in messages]
+
+
+async def _insert_all(
+    database: Database, groups: Sequence[Sequence[Document]]
+) -> list[Exception | None]:
+    """Insert documents, those of a group in order and none behind one that is refused.
+
+    Raises what leaves open which are stored.
+    """
+    results: list[Exception | None] = []
+    while len(results) < len(groups):
+        left = groups[len(results) :]
+        try:
+            await database.messages.insert_many([d for group in left for d in group])
+        except Exception as exc:
+            if is_open(exc):
+                raise
+            if isinstance(exc, BulkWriteError):
+                # The server stopped there: what is before is stored, and nothing behind.
+                results += _up_to(exc.details["writeErrors"][0]["index"], left, exc)
+            elif len(left) == 1:
+                results.append(exc)
+            else:  # the driver takes one of them for none that could be sent
+                results += [(await _insert_all(database, [group]))[0] for group in left]
+        else:
+            results += [None] * len(left)
+    return results
+
+
+def _up_to(
+    index: int, groups: Sequence[Sequence[Document]], exc: Exception
+) -> list[Exception | None]:
+    """Return what became of the groups up to the one whose document was refused."""
+    results: list[Exception | None] = []
+    for group in groups:
+        if index < len(group):
+            return [*results, exc]
+        index -= len(group)
+        results.append(None)
+    return results
 
 
 def message_document(user_id: str, branch: int, message: Message) -> Document:
@@ -159,8 +199,8 @@ async def end_message(database: Database, message: Message) -> Message | None:
         ended = message.replace(revision=new)
         change = {"$set": _ended(ended), "$unset": {"checkpoint": ""}}
         try:
-            result = await database.messages.update_one({**wanted, "revision": old}, change)
-            if result.matched_count:
+            end = End({**wanted, "revision": old}, change)
+            if await database.together(_end_all, message.id, end):
                 return ended
         except DuplicateKeyError:
             pass  # somebody has used the number: after the last one there is another
@@ -169,3 +209,47 @@ async def end_message(database: Database, message: Message) -> Message | None:
             return None
         old = found["revision"]
         new = await _last(database, message.session_id, "revision") + 1
+
+
+class End(NamedTuple):
+    """An update of the message that meets a condition."""
+
+    wanted: Document
+    update: Document
+
+
+async def _end_all(database: Database, ends: Sequence[End]) -> list[bool | Exception]:
+    """End messages; return which were still streaming. Raises what leaves that open."""
+    if len(ends) == 1:
+        return [await _end(database, ends[0])]
+    updates = [UpdateOne(end.wanted, end.update) for end in ends]
+    try:
+        result = await database.messages.bulk_write(updates, ordered=False)
+    except Exception as exc:
+        if is_open(exc):
+            raise
+    else:
+        if result.matched_count == len(ends):
+            return [True] * len(ends)
+    return [await _see_end(database, end) for end in ends]
+
+
+async def _end(database: Database, end: End) -> bool | Exception:
+    try:
+        result = await database.messages.update_one(end.wanted, end.update)
+    except Exception as exc:
+        return exc
+    return result.matched_count > 0
+
+
+async def _see_end(database: Database, end: End) -> bool | Exception:
+    """Return whether an end that was written with others is there; if not, try it alone.
+
+    Another's would say another time, at least.
+    """
+    wanted = {name: end.wanted[name] for name in ("_id", "session_id")}
+    found = await database.messages.find_one(wanted, {"document": 1, "status": 1})
+    if found is not None and found["status"] != "streaming":
+        is_ours: bool = found["document"] == end.update["$set"]["document"]
+        return is_ours
+    return await _end(database, end)

@@ -18,6 +18,7 @@ from pymongo.errors import DuplicateKeyError
 
 from chatd.errors import GenerationRunning, NotFound, SessionDeleted
 from chatd.stores.branches import Branches, continuations
+from chatd.stores.mongo.changes import Change, change_one, free_all, take_all
 from chatd.stores.mongo.database import Database, Taken
 from chatd.stores.mongo.documents import HEAD, SESSION, head_of, session_of, slot_of, to_ms
 from chatd.stores.mongo.driver import Document
@@ -45,12 +46,8 @@ async def take_slot(
             branch, left = await _fork(database, user_id, session_id, fork_after)
             wanted[f"branches.{branch}"] = {"$exists": False}
             change |= {"branch": branch, f"branches.{branch}": {"$literal": left}}
-        found = await database.sessions.find_one_and_update(
-            wanted,
-            [{"$set": change}],
-            projection={**HEAD, "branch": 1, "seq": 1},
-            return_document=ReturnDocument.AFTER,
-        )
+        take = Change(session_id, slot.generation_id, wanted, [{"$set": change}])
+        found = await database.together(take_all, session_id, take)
         if found is not None:
             place = Taken(user_id, found["branch"], found["seq"], found["revision"])
             database.taken[slot.generation_id] = place
@@ -169,9 +166,11 @@ async def free_slot(
     database.taken.pop(generation_id, None)
     if change is None:
         return None
-    found = await database.sessions.find_one_and_update(
-        held, change, projection=SESSION, return_document=ReturnDocument.AFTER
-    )
+    free = Change(session_id, generation_id, held, change)
+    if messages:
+        found = await database.together(free_all, session_id, free)
+    else:
+        found = await change_one(database, free, SESSION)
     return session_of(found) if found else None
 
 
