@@ -86,9 +86,9 @@ def main() -> None:
     elif arguments.what == "latency":
         asyncio.run(draw_latency(quick=quick, path=arguments.to))
     else:
-        from benchmarks.servers import NAMES
+        from benchmarks.speed import COLUMNS
 
-        names = tuple(arguments.servers.split(",")) if arguments.servers else NAMES
+        names = tuple(arguments.servers.split(",")) if arguments.servers else COLUMNS
         asyncio.run(print_speed(quick=quick, as_json=arguments.json, names=names))
 
 

@@ -21,7 +21,8 @@ from tests import mongod
 SESSIONS, MESSAGES = 60, 10_000
 MODEL = "llm/t1-r0"
 NAMES = ("chatd/sqlite", "chatd/mongodb", "fastapi", "channels")
-ON_MONGODB = {"chatd/mongodb", "fastapi"}
+BARE = "bare find"  # not a chat server: the least that can be asked of MongoDB for a list
+ON_MONGODB = {"chatd/mongodb", "fastapi", BARE}
 
 
 @contextlib.asynccontextmanager
@@ -126,7 +127,22 @@ async def channels(model_server: str, directory: Path, _: str | None) -> AsyncIt
         yield Server("channels", address, pid, str(session["id"]))
 
 
-_RUNNERS = dict(zip(NAMES, (chatd_on_sqlite, chatd_on_mongodb, fastapi, channels), strict=True))
+@contextlib.asynccontextmanager
+async def bare(_: str, __: Path, mongo: str | None) -> AsyncIterator[Server]:
+    """Run two finds on documents like chatd's."""
+    assert mongo is not None
+    filler = MongoFiller(mongod.named(mongo, "bare"))
+    owner = await owner_of(filler.url, TOKEN)
+    await filler.sample()
+    *_, long = filler.fill([Session(owner.id)] * SESSIONS + [Session(owner.id, MESSAGES)])
+    arguments = (str(PEERS / "bare_server.py"), filler.url, owner.id)
+    async with process(*arguments) as (pid, address):
+        yield Server(BARE, address, pid, long)
+
+
+_RUNNERS = dict(
+    zip((*NAMES, BARE), (chatd_on_sqlite, chatd_on_mongodb, fastapi, channels, bare), strict=True)
+)
 
 
 def _conversations() -> Iterator[tuple[dict[str, object], list[dict[str, object]]]]:

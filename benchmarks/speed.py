@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from benchmarks import measures
 from benchmarks.measures import Load, Measure
 from benchmarks.processes import Server
-from benchmarks.servers import NAMES, servers, upstream
+from benchmarks.servers import BARE, NAMES, servers, upstream
 
 FULL, QUICK = Load(3.0, 200, 1000), Load(0.7, 50, 100)
 ROUNDS = 3
@@ -62,9 +62,11 @@ LINES: dict[Measure, tuple[_Line, ...]] = {
     ),
 }
 CHATD_ONLY = (measures.full_content,)  # peers send no full_content
+BARE_TOO = (measures.list_of_sessions, measures.last_messages)  # all that the bare finds can do
+COLUMNS = (*NAMES, BARE)
 
 
-async def speed(*, quick: bool, names: tuple[str, ...] = NAMES) -> AsyncIterator[Row]:
+async def speed(*, quick: bool, names: tuple[str, ...] = COLUMNS) -> AsyncIterator[Row]:
     """Yield all lines of the table."""
     load, rounds = (QUICK, 1) if quick else (FULL, ROUNDS)
     with tempfile.TemporaryDirectory() as directory:
@@ -75,7 +77,7 @@ async def speed(*, quick: bool, names: tuple[str, ...] = NAMES) -> AsyncIterator
                 found: dict[str, list[Any]] = {}
                 for _ in range(rounds):
                     for server in running:
-                        if server.is_chatd or measure not in CHATD_ONLY:
+                        if _can(server, measure):
                             figure = await _ask(measure, server, load)
                             found.setdefault(server.name, []).append(figure)
                 for number, line in enumerate(lines):
@@ -87,6 +89,12 @@ async def speed(*, quick: bool, names: tuple[str, ...] = NAMES) -> AsyncIterator
         (_Line("CPU of `chatd --help`", "s", "<= 0.25", SAME), measures.help_text),
     ):
         yield _row(line, {"chatd/sqlite": [await once() for _ in range(rounds)]})
+
+
+def _can(server: Server, measure: Measure) -> bool:
+    if server.name == BARE:
+        return measure in BARE_TOO
+    return server.is_chatd or measure not in CHATD_ONLY
 
 
 async def _ask(measure: Measure, server: Server, load: Load) -> object:
@@ -119,7 +127,7 @@ def is_reached(target: str, figure: float) -> bool:
 
 def headline() -> str:
     """Return the first line of the table."""
-    return f"{'':48} {'unit':6}" + "".join(f" {name:>27}" for name in NAMES)
+    return f"{'':48} {'unit':6}" + "".join(f" {name:>27}" for name in COLUMNS)
 
 
 def line(row: Row) -> str:
@@ -130,7 +138,7 @@ def line(row: Row) -> str:
     text = f"{row.what:48} {row.unit:6}"
     if "" in row.figures:  # of no server
         return f"{text} {_figure(row.figures[''][0])}"
-    for name in NAMES:
+    for name in COLUMNS:
         if name not in row.figures:
             text += f" {'-':>27}"
             continue
