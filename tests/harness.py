@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -21,55 +21,14 @@ from chatd import accounts
 from chatd.app import App
 from chatd.config import load_config
 from chatd.server import listening
+from chatd.testing import ScriptedProvider
+from chatd.testing.serving import QUICK as QUICK_SETTINGS
 
 API = "/ai-chat/api"
-QUICK = {
-    "CHATD_SERVER_PORT": "0",
-    "CHATD_SERVER_SHUTDOWN_GRACE": "0",
-    "CHATD_LIMITS_SENDS_PER_MINUTE": "0",
-    "CHATD_LIMITS_GENERATIONS_PER_USER": "0",
-    "CHATD_LIMITS_SOCKETS_PER_USER": "0",
-    "CHATD_PLUGINS_ENABLED": "auth_token,presets_store",
-}
+QUICK = QUICK_SETTINGS | {"CHATD_PLUGINS_ENABLED": "auth_token,presets_store"}
 
 
-class Script(chatd.Provider):
-    """A provider for tests. What it says is put into it, chunk by chunk.
-
-    A chunk that is an exception is raised, an Event is waited for; None ends the reply. `prompts`
-    are what it was asked; `closed` counts generators that were closed.
-    """
-
-    name = "script"
-
-    def __init__(self, *replies: list[Any]) -> None:
-        self.replies = [list(reply) for reply in replies]
-        self.prompts: list[chatd.Prompt] = []
-        self.closed = 0
-
-    @chatd.hookimpl
-    def register_providers(self) -> list[chatd.Provider]:
-        """Add itself."""
-        return [self]
-
-    async def models(self) -> list[chatd.ModelInfo]:
-        """Return one model."""
-        return [chatd.ModelInfo(name="model", context_length=8192)]
-
-    async def stream(self, prompt: chatd.Prompt) -> AsyncGenerator[chatd.Chunk | str, None]:
-        """Yield the next reply, `["hello ", "world"]` when none is left."""
-        self.prompts.append(prompt)
-        reply = self.replies.pop(0) if self.replies else ["hello ", "world"]
-        try:
-            for chunk in reply:
-                if isinstance(chunk, asyncio.Event):
-                    await chunk.wait()
-                elif isinstance(chunk, BaseException):
-                    raise chunk
-                else:
-                    yield chunk
-        finally:
-            self.closed += 1
+Script = ScriptedProvider
 
 
 class Socket:

@@ -245,14 +245,15 @@ def test_plugins_are_listed() -> None:
 
 def test_a_plugin_of_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A plugin that an installed package offers has the version of the package."""
-    (tmp_path / "packed.py").write_text("import chatd\n")
+    hook = "import chatd\n\n@chatd.hookimpl\ndef startup(app): ...\n"
+    (tmp_path / "packed.py").write_text(hook)
     metadata = tmp_path / "packed-7.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: packed\nVersion: 7.0\n")
     (metadata / "entry_points.txt").write_text("[chatd]\npacked_plugin = packed\n")
     monkeypatch.syspath_prepend(tmp_path)
     [row] = says("plugins", CHATD_PLUGINS_ENABLED="packed_plugin").splitlines()[1:]
-    assert row.split() == ["packed_plugin", "7.0", "entry", "point", "-"]
+    assert row.split() == ["packed_plugin", "7.0", "entry", "point", "startup"]
 
 
 def test_a_plugin_that_is_broken() -> None:

@@ -31,6 +31,7 @@ LAYERS = """
     web
     server
     client
+    testing
     cli
 """
 LEVEL = {name: level for level, name in enumerate(LAYERS.split())}

@@ -21,6 +21,7 @@ COMMANDS = {
     "users": "users",
     "sync-models": "sync_models",
     "plugins": "plugins",
+    "new-plugin": "new_plugin",
     "config": "config",
     "backup": "backup",
     "migrate": "migrate",
