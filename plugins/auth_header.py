@@ -18,7 +18,7 @@ import chatd
 logger = logging.getLogger(__name__)
 
 LONGEST = 256  # characters of a name
-REMEMBERED = 1000  # peers that the log has; more of them are not to fill it
+REMEMBERED = 1000  # peers that the log has had lately; none of them has a line for each request
 
 
 class HeaderField(ma.fields.String):

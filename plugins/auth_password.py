@@ -85,13 +85,13 @@ class Passwords:
         address = chatd.addresses.client_address(request, self.config["proxies"])
         self._addresses.take(address)
         if name:
-            self._names.take(name)
+            self._names.take(chatd.digest_token(name))
         return address
 
     def give_back(self, address: str, name: str) -> None:
         """Take back a try that was right."""
         self._addresses.give_back(address)
-        self._names.give_back(name)
+        self._names.give_back(chatd.digest_token(name))
 
     async def find(self, user_id: str, password: str) -> Any:
         """Return what is kept of a user if this is their password, else None, in the same time.
@@ -188,10 +188,11 @@ def _invalid(field: str, expected: str) -> chatd.InvalidInput:
 
 def _normal(password: str) -> str:
     """Return a password in one of the ways of writing the same letters (RFC 8265, section 4)."""
-    return unicodedata.normalize("NFC", password)
+    return unicodedata.normalize("NFC", password) if len(password) <= 4 * LONGEST else ""
 
 
 def _shown(name: str) -> str:
+    name = name if len(name) <= 4 * LONGEST_NAME else "-" * 99  # nobody's; there may be megabytes
     return unicodedata.normalize("NFKC", name).strip()
 
 
@@ -273,8 +274,7 @@ def register_commands(cli: click.Group) -> None:
     def password(name: str, remove: bool) -> None:
         """Set the password of the user NAME, whose tokens all end.
 
-        It is asked for, or read from stdin when that is no terminal; never an argument, which
-        other users of the machine could see.
+        It is asked for, or read from stdin when that is no terminal; never an argument.
         """
         given: str | None = None
         if not remove and sys.stdin.isatty():

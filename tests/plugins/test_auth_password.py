@@ -273,6 +273,21 @@ async def test_tries_at_the_same_time(tmp_path: Path) -> None:
         assert [answer.status_code for answer in answers].count(401) == 5
 
 
+async def test_megabytes(tmp_path: Path) -> None:
+    """A name or a password of megabytes is wrong, is not worked on, and is not remembered."""
+    huge = "\ufdfa" * 1_000_000  # each becomes 18 characters
+    async with chat_with(tmp_path) as chat:
+        await register(chat)
+        begun = time.process_time()
+        for name, password in ((huge, GOOD), ("alice", huge), ("alice" + " " * 500 + "x", GOOD)):
+            assert (await sign_in(chat, name, password)).status_code == 401
+        assert (await register(chat, huge)).status_code == 400
+        assert (await register(chat, "bob", huge)).status_code == 400
+        assert time.process_time() - begun < 5
+        kept = passwords_of(chat)._names._buckets
+        assert {len(key) for key in kept} == {64}
+
+
 async def test_tries_of_a_change(tmp_path: Path) -> None:
     """Who has somebody's token cannot guess their password with it either."""
     async with chat_with(tmp_path, OPEN + "tries_per_account = 3\n") as chat:
