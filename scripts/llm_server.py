@@ -17,6 +17,7 @@ in the last user message change it; one space after each belongs to it:
     [echo]            the reply is the message without its directives, whatever [words] says
     [reasoning]       REASONING is streamed as reasoning_content first
     [pace:MS]         milliseconds between tokens
+    [mode:NAME]       this mode (see below), whatever the model
     [call:NAME ARGS]  with the model `tools`: call this tool with these arguments, sent as they are
                       (a JSON object that may be broken, without "}]" inside; left out: an example
                       made from the tool's schema); several directives make several calls

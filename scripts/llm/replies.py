@@ -18,6 +18,7 @@ DIRECTIVE = re.compile(
             | (?P<pace>pace:(?P<ms>\d+))
             | (?P<echo>echo)
             | (?P<reasoning>reasoning)
+            | mode:(?P<mode>[\w:.-]+)
             | call:(?P<name>[\w.-]+)(?:[ ](?P<arguments>\{.*?\}))?
         )\][ ]?""",
     re.VERBOSE | re.DOTALL,
@@ -33,6 +34,7 @@ class Directives:
     pace: float | None = None
     echo: bool = False
     reasoning: bool = False
+    mode: str | None = None
     calls: tuple[tuple[str, str | None], ...] = ()
 
 
@@ -57,12 +59,14 @@ def last_user_text(messages: Sequence[dict[str, Any]]) -> str:
 def directives(messages: Sequence[dict[str, Any]]) -> Directives:
     """Return the directives of the last user message."""
     text = last_user_text(messages)
-    words, pace, flags, calls = None, None, set(), []
+    words, pace, mode, flags, calls = None, None, None, set(), []
     for found in DIRECTIVE.finditer(text):
         if found["words"]:
             words = int(found["count"])
         elif found["pace"]:
             pace = int(found["ms"]) / 1000
+        elif found["mode"]:
+            mode = found["mode"]
         elif found["name"]:
             calls.append((found["name"], found["arguments"]))
         else:
@@ -73,6 +77,7 @@ def directives(messages: Sequence[dict[str, Any]]) -> Directives:
         pace=pace,
         echo="echo" in flags,
         reasoning="reasoning" in flags,
+        mode=mode,
         calls=tuple(calls),
     )
 

@@ -19,6 +19,7 @@ from .connections import Connection, Request, Response
 from .faults import error
 from .kinds import KINDS, MODELS
 from .modes import CORRECT, MODES, find_mode
+from .replies import directives
 
 SSE = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
 JSON = {"Content-Type": "application/json"}
@@ -233,9 +234,10 @@ class LlmServer:
         except InvalidAsk as exc:
             await response.send_json(400, self.error(str(exc), "invalid_request_error"))
             return
-        mode = CORRECT if ask.model in self.models else find_mode(ask.model, self.modes)
+        named = directives(ask.messages).mode or ask.model
+        mode = CORRECT if named in self.models else find_mode(named, self.modes)
         if mode is None:
-            await response.send_json(404, self.error(f"no model {ask.model!r}", "model_not_found"))
+            await response.send_json(404, self.error(f"no model {named!r}", "model_not_found"))
             return
         exchange = Exchange(
             ask=ask, call=call, log=self._log, response=response, elsewhere=self._elsewhere

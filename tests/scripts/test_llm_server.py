@@ -222,6 +222,17 @@ async def test_reasoning_comes_first():
     assert deltas(received) == ["a", " b"]
 
 
+async def test_a_mode_of_the_message():
+    """[mode:NAME] is stronger than the model; one that is not there is a 404 too."""
+    async with serving() as (_, client):
+        empty = await body_of(client, ask("[mode:empty] hello"))
+        correct = await body_of(client, ask("[mode:qwen3:8b] hello", "empty"))
+        missing = await client.post(COMPLETIONS, json=ask("[mode:none] hello"))
+    assert deltas(empty) == []
+    assert "".join(deltas(correct)) == reply_to(user("hello"))
+    assert missing.status_code == 404
+
+
 @pytest.mark.parametrize(("model", "text"), [("qwen3:8b", "[pace:30][echo]a b c"),
                                              ("slow", "[echo]a b")])  # fmt: skip
 async def test_pace(model, text):
