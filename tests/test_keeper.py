@@ -58,6 +58,18 @@ async def unread_stream(client: Client, session_id: str) -> asyncio.StreamWriter
     return writer
 
 
+async def test_who_comes_while_sockets_are_closed_is_sent_away(tmp_path: Path) -> None:
+    """A socket that is opened while a stopping server closes the others gets the same code."""
+    keeper = Keeper(most=0, most_per_user=0)
+    async with chatting(tmp_path, Script()) as outer, kept(outer, keeper) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session()
+        async with alice.socket(f"session/{session_id}") as first:
+            await keeper.aclose(1012, "server stopping")
+            async with alice.socket(f"session/{session_id}", greet=False) as second:
+                assert [await first.close_code(), await second.close_code()] == [1012, 1012]
+
+
 async def test_a_stream_that_is_not_read_ends(tmp_path: Path) -> None:
     """A client that takes nothing of its stream for 20 s loses it; the generation goes on."""
     reply = ["x" * 2**20] * 32

@@ -54,6 +54,7 @@ class Keeper:
         self._checkers: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.Task[None] | None = None
         self._is_empty: asyncio.Event | None = None
+        self._farewell: tuple[int, str] | None = None  # how all are closed, also who comes late
 
     def open(self) -> None:
         """Begin to look after sockets and streams."""
@@ -63,6 +64,7 @@ class Keeper:
 
     async def aclose(self, code: int, reason: str) -> None:
         """Close all sockets and wait for them, for a few seconds at most."""
+        self._farewell = code, reason
         for task in (self._sweeper, *self._checkers):
             if task is not None:
                 task.cancel()
@@ -81,6 +83,12 @@ class Keeper:
         if self._most_per_user and self._of_user[user.id] >= self._most_per_user:
             return self._refuse("sockets_per_user")
         return True
+
+    def farewell_to(self, user: User) -> tuple[int, str] | None:
+        """Return how to close a socket that may not open, None if it may."""
+        if self._farewell is None and not self.admits(user):
+            return 1013, "too many connections"
+        return self._farewell
 
     def _refuse(self, limit: str) -> bool:
         if self._metrics is not None:

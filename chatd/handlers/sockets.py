@@ -127,8 +127,8 @@ class Socket(StrictWebSocket):
         try:
             if self._refusal is not None:
                 raise self._refusal
-            if not self.keeper.admits(self.user):
-                return self.close(1013, "too many connections")
+            if (farewell := self.keeper.farewell_to(self.user)) is not None:
+                return self.close(*farewell)
             self.keeper.add(self)
             self.subscriber.full = self.get_query_argument("chunks", "full") != "delta"
             await self.join(*args)
