@@ -40,37 +40,49 @@ class History:
         self.known: dict[tuple[str, str], list[str]] = defaultdict(list)  # by session and role: ids
         self._changed = asyncio.Event()
 
-    def note(self, by: str, session_id: str, event: Event) -> None:
+    def note(
+        self, by: str, session_id: str, event: Event, *, user: str = "", life: int = 0
+    ) -> None:
         """Note an event that somebody got just now."""
-        self.seen.append(Seen(at=time.monotonic(), by=by, session_id=session_id, event=event))
+        about = {"by": by, "session_id": session_id, "user": user, "life": life}
+        self.seen.append(Seen(at=time.monotonic(), event=event, **about))
         message = message_of(event)
         if message is not None:
             self.known[session_id, message["role"]].append(message["id"])
         self.ends[session_id] += is_end(event)
-        self._wake()
+        self.wake()
 
-    def note_answer(self, by: str, session_id: str, body: dict[str, Any]) -> None:
+    def note_answer(
+        self, by: str, session_id: str, body: dict[str, Any], *, user: str = "", life: int = 0
+    ) -> None:
         """Note an answer of REST as the events that it stands for."""
         if "user_message" in body:
-            self.note(by, session_id, {"type": "user_message", "message": body["user_message"]})
+            event = {"type": "user_message", "message": body["user_message"]}
+            self.note(by, session_id, event, user=user, life=life)
         if "ai_message" in body:
             message = body["ai_message"]
             is_good = message["status"] in ("complete", "stopped")
             event = {"message": message} if is_good else {"ai_message": message}
             event |= {"type": TERMINAL[not is_good], "generation_id": message["generation_id"]}
-            self.note(by, session_id, event)
+            self.note(by, session_id, event, user=user, life=life)
 
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Return when a condition on what was seen holds, or when nothing more will come."""
-        while not condition() and not self.is_over:
-            await self._changed.wait()
+    async def until(self, condition: Callable[[], bool], seconds: float | None = None) -> None:
+        """Return when a condition on what was seen holds, or when nothing more will come.
+
+        Or after some seconds.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not condition() and not self.is_over:
+                    await self._changed.wait()
 
     def close(self) -> None:
         """Say that the server is gone."""
         self.is_over = True
-        self._wake()
+        self.wake()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Let everybody who waits look again."""
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -237,9 +249,9 @@ async def tell(socket: ClientConnection, kind: str, **fields: Any) -> None:
 
 
 @contextlib.asynccontextmanager
-async def open_http(server: Process) -> AsyncIterator[httpx.AsyncClient]:
+async def open_http(server: Process, token: str = "") -> AsyncIterator[httpx.AsyncClient]:
     """Open a client of REST, whose answers are held against the contract."""
-    headers = {"Authorization": f"Token {server.token}"}
+    headers = {"Authorization": f"Token {token or server.token}"}
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     async with httpx.AsyncClient(
         base_url=server.url,

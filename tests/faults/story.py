@@ -1,4 +1,4 @@
-"""One life of a server and what came after it, in the words of those who were there."""
+"""One or more lives of a server and what came after, in the words of those who were there."""
 
 from __future__ import annotations
 
@@ -34,15 +34,21 @@ class Seen:
     by: str
     session_id: str
     event: Event
+    user: str = ""
+    life: int = 0  # of the server that sent it; what it had sent may be read after its end
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a send over REST was answered with after the restart."""
+    """What a send over REST was answered with after the faults; a status of 0 is no answer at all.
+
+    `seconds` is how long that took, with what was waited for.
+    """
 
     send: Send
     status: int
     body: dict[str, Any]
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,13 +60,64 @@ class CaughtUp:
     events: list[Event]
 
 
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """The end of a server: by `kill -9`, or in order."""
+
+    at: float
+    is_orderly: bool = False
+
+
+STORE = ("mongod", "disk")  # what the names of faults begin with that keep a store from writing
+MODEL_SERVER = "model server"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """What the nemesis did, from when until when."""
+
+    name: str
+    began: float
+    ended: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trespass:
+    """What a user tried with another's session, and the answer: a status, or a close code."""
+
+    user: str
+    tried: str
+    answer: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """Sessions that a user was told of by a list, or by the socket of the list."""
+
+    user: str
+    session_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vitals:
+    """What a server had open in the end, when everybody had left; memory is its highest."""
+
+    megabytes: float
+    files: int = 0
+    rooms: int = 0
+    sockets: int = 0
+    generations: int = 0
+    tasks: int = 0
+
+
 @dataclass(kw_only=True)
 class Story:
-    """One life of a server, its end, and what came after. Lists of messages are by session."""
+    """Lives of a server, their ends, and what came after. Lists of messages are by session."""
 
     sends: list[Send] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
-    killed_at: float = 0.0
+    ends: list[End] = field(default_factory=list)  # of each life but the one that goes on
+    faults: list[Fault] = field(default_factory=list)
     late_by: float = 0.0  # how long the machine has kept somebody waiting who wanted to run
     before: dict[str, list[Message]] = field(default_factory=dict)  # as this life began
     found: dict[str, list[Message]] = field(default_factory=dict)  # after the restart, untouched
@@ -70,6 +127,14 @@ class Story:
     stored: dict[str, list[Message]] = field(default_factory=dict)  # after the repeats
     sessions: dict[str, dict[str, Any]] = field(default_factory=dict)  # likewise
     prompts: list[Prompt] = field(default_factory=list)  # what the model server was asked
+    refused: set[str] = field(default_factory=set)  # client_ids that got refusals and nothing else
+    wandered: set[str] = field(default_factory=set)  # sessions in which a branch was selected
+    owners: dict[str, str] = field(default_factory=dict)  # users by session
+    trespasses: list[Trespass] = field(default_factory=list)
+    listed: list[Listed] = field(default_factory=list)
+    vitals: list[Vitals] = field(default_factory=list)  # of each life that came to its end in peace
+    logs: list[str] = field(default_factory=list)  # of each life
+    codes: list[int] = field(default_factory=list)  # how those lives ended that were asked to
 
 
 def all_of(messages: dict[str, list[Message]], role: str = "") -> list[Message]:

@@ -1,171 +1,35 @@
-"""The judge of crashes: it likes a good story, and finds what is wrong with a bad one."""
+"""The judge: it likes a good story, and finds what is wrong with a bad one, by the right name."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from judge import judge
-from story import Answer, CaughtUp, Message, Seen, Send, Story
+from judge import INVARIANTS, judge
+from stories import (
+    NEW,
+    Spoil,
+    answer,
+    change,
+    chunk,
+    everywhere,
+    good,
+    hold,
+    in_mode,
+    log,
+    lose_a_turn,
+    peaceful,
+    see,
+    seen,
+    store_twice,
+    tree,
+    turn,
+)
+from story import End, Listed, Seen, Story, Trespass
 
-from scripts.llm import reply_to, tokens
+from scripts.llm import tokens
 
-FIRST = Send(session_id="s", client_id="c1", text="first")
-SECOND = Send(session_id="s", client_id="c2", text="second")
-NEW = Send(session_id="s", client_id="c3", text="new")
-AGAIN = Send(session_id="s", client_id="c4", kind="regenerate", message_id="g-c1")
-EDIT = Send(session_id="s", client_id="c5", kind="edit", message_id="u-c1", text="edited")
-
-
-def good() -> Story:
-    """A story without a fault: a turn complete, one cut off in its middle, one after the crash."""
-    whole = reply_to([{"role": "user", "content": "first"}])
-    told = turn(FIRST, 1, whole, "complete")
-    prompt = [*as_prompt(told), {"role": "user", "content": "second"}]
-    pieces = tokens(reply_to(prompt))
-    cut = turn(SECOND, 3, "".join(pieces[:4]), "interrupted", "g-c1")
-    last_prompt = [*as_prompt([*told, *cut]), {"role": "user", "content": "new"}]
-    new = turn(NEW, 5, reply_to(last_prompt), "complete", "g-c2")
-    story = Story(
-        sends=[FIRST, SECOND],
-        seen=[
-            seen(1.0, type="user_message", message=told[0]),
-            seen(1.1, type="ai_message_complete", message=told[1], generation_id="g-c1"),
-            seen(2.0, type="user_message", message=cut[0]),
-            chunk(2.0, 0, 2, pieces),
-            chunk(2.5, 2, 4, pieces),
-            chunk(3.4, 4, 6, pieces),
-        ],
-        killed_at=3.6,
-        before={"s": []},
-        found={"s": [*told, *cut]},
-        shown={"s": [*told, *cut]},
-        caught_up=[CaughtUp(session_id="s", since=3, events=[ended(cut[1])])],
-        repeats=[
-            *(again_for(FIRST, told), again_for(SECOND, cut)),
-            again_for(NEW, new, is_first=True),
-        ],
-        stored={"s": [*told, *cut, *new]},
-        sessions={"s": {"message_count": 6, "head_id": "g-c3"}},
-        prompts=[as_prompt(told)[:1], prompt, last_prompt],
-    )
-    # Nothing is the same object in two places: changing the one must not change the other.
-    return Story(**{name: copy.deepcopy(value) for name, value in vars(story).items()})
-
-
-def tree() -> Story:
-    """A story without a fault in which an answer is given anew, and its question edited."""
-    first, edited = [{"role": "user", "content": send.text} for send in (FIRST, EDIT)]
-    told = turn(FIRST, 1, reply_to([first]), "complete")
-    again = told[1] | {"seq": 3, "revision": 3, "id": "g-c4", "generation_id": "g-c4"}
-    again["client_id"] = "c4"
-    beside = turn(EDIT, 4, reply_to([edited]), "complete")
-    last_prompt = [*as_prompt(beside), {"role": "user", "content": "new"}]
-    new = turn(NEW, 6, reply_to(last_prompt), "complete", "g-c5")
-    found = [*told, again, *beside]
-    story = Story(
-        sends=[FIRST, AGAIN, EDIT],
-        seen=[seen(1.0, type="ai_typing", ai_message=again | {"content": ""})],
-        before={"s": []},
-        found={"s": found},
-        shown={"s": beside},
-        repeats=[
-            *(again_for(FIRST, told), again_for(AGAIN, [told[0], again])),
-            *(again_for(EDIT, beside), again_for(NEW, new, is_first=True)),
-        ],
-        stored={"s": [*found, *new]},
-        sessions={"s": {"message_count": 7, "head_id": "g-c3"}},
-        prompts=[[first], [first], [edited], last_prompt],
-    )
-    return Story(**{name: copy.deepcopy(value) for name, value in vars(story).items()})
-
-
-def turn(send: Send, seq: int, text: str, status: str, parent: str | None = None) -> list[Message]:
-    """The two messages of a turn."""
-    generation_id = f"g-{send.client_id}"
-    user = {"id": f"u-{send.client_id}", "role": "user", "content": send.text, "seq": seq,
-            "revision": seq, "client_id": send.client_id, "generation_id": generation_id,
-            "session_id": send.session_id, "status": "complete", "parent_id": parent}  # fmt: skip
-    error = {"code": "generation_interrupted"} if status == "interrupted" else None
-    changes = {"id": generation_id, "role": "assistant", "content": text, "seq": seq + 1,
-               "revision": seq + 1, "client_id": None, "status": status,
-               "parent_id": user["id"], "error": error}  # fmt: skip
-    return [user, user | changes]
-
-
-def as_prompt(messages: list[Message]) -> list[dict[str, str]]:
-    """What the model is given for these messages."""
-    return [{"role": m["role"], "content": m["content"]} for m in messages]
-
-
-def seen(at: float, **event: Any) -> Seen:
-    """An event that a socket got."""
-    return Seen(at=at, by="a socket", session_id="s", event=event)
-
-
-def chunk(at: float, prev: int, seq: int, pieces: list[str]) -> Seen:
-    """Pieces of the second turn's reply."""
-    content, full = "".join(pieces[prev:seq]), "".join(pieces[:seq])
-    return seen(at, type="ai_message_chunk", generation_id="g-c2", prev=prev, seq=seq,
-                content=content, full_content=full)  # fmt: skip
-
-
-def ended(message: Message) -> dict[str, Any]:
-    """The event of an interruption."""
-    return {"type": "error", "generation_id": message["generation_id"], "ai_message": message}
-
-
-def again_for(send: Send, stored: list[Message], *, is_first: bool = False) -> Answer:
-    """What a send is answered with after the restart."""
-    body = {"user_message": stored[0], "ai_message": stored[1]}
-    return Answer(send=send, status=200, body=body if is_first else body | {"duplicate": True})
-
-
-def change(when: str, place: int, **fields: Any) -> Callable[[Story], None]:
-    """Change a message of the store."""
-    return lambda story: getattr(story, when)["s"][place].update(fields)
-
-
-def everywhere(place: int, **fields: Any) -> Callable[[Story], None]:
-    """Change a message as it was found and as it was left."""
-
-    def apply(story: Story) -> None:
-        for messages in (story.found, story.stored):
-            messages["s"][place].update(fields)
-
-    return apply
-
-
-def lose_a_turn(story: Story) -> None:
-    """Lose what was acknowledged last."""
-    del story.found["s"][2:]
-
-
-def store_twice(story: Story) -> None:
-    """Store the first message again, with an answer, under no client_id."""
-    turn = story.found["s"][:2]
-    story.stored["s"] += [m | {"client_id": None, "seq": m["seq"] + 6} for m in turn]
-
-
-def see(*events: Seen) -> Callable[[Story], None]:
-    """Have somebody see more."""
-    return lambda story: story.seen.extend(events)
-
-
-def answer(place: int, **changes: Any) -> Callable[[Story], None]:
-    """Answer a repetition in another way."""
-
-    def apply(story: Story) -> None:
-        old = story.repeats[place]
-        status = changes.get("status", old.status)
-        story.repeats[place] = Answer(send=old.send, status=status, body=old.body | changes)
-
-    return apply
-
-
-BAD: dict[str, tuple[Callable[[Story], None], str]] = {
+BAD: dict[str, tuple[Spoil, str]] = {
     "an acknowledged message is gone": (lose_a_turn, "acknowledged to a socket, but not found"),
     "its text is another": (everywhere(0, content="fist"), "acknowledged to a socket"),
     "a message is stored twice": (store_twice, "'first': stored 2 times"),
@@ -205,7 +69,7 @@ BAD: dict[str, tuple[Callable[[Story], None], str]] = {
     "nobody asked the model": (lambda story: story.prompts.pop(2), "complete, but the model has"),
     "an interrupted answer is invented": (
         change("stored", 3, content="no"), "interrupted with what the model has not said"),
-    "a generation fails": (change("stored", 3, status="error"), "g-c2: ended as error"),
+    "a generation fails": (change("stored", 3, status="error"), "g-c2: error by"),
     "another error interrupts it": (
         change("stored", 3, error={"code": "internal"}), "interrupted by {'code': 'internal'}"),
     "a reader is shown nonsense": (
@@ -222,7 +86,7 @@ BAD: dict[str, tuple[Callable[[Story], None], str]] = {
 }  # fmt: skip
 
 
-BAD_TREES: dict[str, tuple[Callable[[Story], None], str]] = {
+BAD_TREES: dict[str, tuple[Spoil, str]] = {
     "an answer is not the one that was begun": (
         everywhere(2, parent_id="u-c5"), "g-c4: begun before a socket, but not found"),
     "an answer stands elsewhere": (everywhere(2, parent_id="u-c5"), "c4: stands behind u-c5"),
@@ -273,3 +137,121 @@ def test_a_late_machine_is_not_a_fault() -> None:
     assert [wrong for wrong in judge(story) if "is lost" in wrong] != []
     story.late_by = 0.2
     assert [wrong for wrong in judge(story) if "is lost" in wrong] == []
+
+
+THEIRS = {"id": "m", "session_id": "b", "role": "user", "revision": 1, "content": "hers",
+          "client_id": None}  # fmt: skip
+END = {"type": "ai_message_complete", "generation_id": "g-c1", "message": THEIRS}
+INTERNAL = {"type": "error", "code": "internal", "message": "Something went wrong inside chatd."}
+TRACEBACK = 'Traceback (most recent call last):\n  File "x.py"\nStoreUnavailable: away'
+
+ORDERLY = End(at=3.6, is_orderly=True)
+
+BAD_SERVERS: dict[str, tuple[Spoil, str]] = {
+    "a chunk comes behind its end": (
+        see(seen(2.5, **END), seen(2.6, type="ai_message_chunk", generation_id="g-c1", prev=0,
+                                   seq=1, content="R")),
+        "ordered: g-c1: a socket was told more of it after its end"),
+    "changes come in another order": (
+        lambda story: story.seen.extend(
+            Seen(at=3.0, by="socket 2", session_id="s",
+                 event={"type": "user_message", "message": story.found["s"][place]})
+            for place in (2, 0)),
+        "ordered: socket 2 was told of revision 1 after 3"),
+    "who reads one session is told of another": (
+        see(seen(3.0, type="message_updated", message=THEIRS)), "isolated: a socket in s was told"),
+    "a chunk is another session's": (
+        lambda story: (story.stored["s"][1].update(session_id="b"), see(seen(
+            3.0, type="ai_message_chunk", generation_id="g-c1", prev=0, seq=1, content=""))(story)),
+        "isolated: a socket in s was told of ['b']"),
+    "another user is let in": (
+        see(Seen(at=3.0, by="x", session_id="s", event={"type": "ai_typing2"}, user="bob")),
+        "isolated: x: bob was let into s"),
+    "a list shows another's session": (
+        lambda story: story.listed.append(Listed(user="bob", session_ids=("b", "s"))),
+        "isolated: bob was shown s"),
+    "another's session can be stopped": (
+        lambda story: story.trespasses.append(Trespass(user="bob", tried="stop", answer=200)),
+        "isolated: bob tried stop with another's session: 200"),
+    "another's session is forbidden, so it exists": (
+        lambda story: story.trespasses.append(Trespass(user="bob", tried="GET", answer=403)),
+        "isolated: bob tried GET with another's session: 403"),
+    "memory grows": (hold(megabytes=900), "bounded: the server had 900 MB"),
+    "files stay open": (hold(files=500), "bounded: the server has 500 open files"),
+    "a room stays": (hold(rooms=1), "bounded: the server has 1 rooms"),
+    "a socket stays": (hold(sockets=2), "bounded: the server has 2 sockets"),
+    "a generation never ends": (hold(generations=1), "bounded: the server has 1 generations"),
+    "a task is left": (hold(tasks=80), "bounded: the server has 80 tasks"),
+    "a session takes no turn": (answer(2, status=409), "live: session s takes no turn any more"),
+    "nobody answers": (answer(2, status=0), "live: c3: 0 after 0 s of peace"),
+    "a session takes long": (answer(2, seconds=99.0), "live: c3: 200 after 99 s of peace"),
+    "an error is logged": (log("ERROR   chatd: oh"), "clean logs: logged: 2026-11-22"),
+    "an exception is logged": (log(f"INFO    x: failed\n{TRACEBACK}"), "clean logs: logged"),
+    "a task fails unseen": (log("ERROR   a: Task exception was never retrieved"), "clean logs"),
+    "a coroutine is forgotten": (
+        log("WARNING py.warnings: coroutine 'x' was never awaited"), "clean logs: logged"),
+    "an end gets lost without a fault": (
+        lambda story: (story.faults.clear(), log(
+            f"ERROR   chatd: generation g could not be ended\n{TRACEBACK}")(story)),
+        "clean logs: logged"),
+    "a server ends badly": (lambda story: story.codes.append(1), "asked to end ended with 1"),
+    "what was refused is stored": (
+        lambda story: story.refused.add("c1"), "honest: c1: was refused, but is stored"),
+    "somebody meets a bug": (see(seen(3.0, **INTERNAL)), "told of an internal error"),
+    "an orderly end loses text": (
+        lambda story: (story.faults.clear(), story.ends.clear(), story.ends.append(ORDERLY),
+                       everywhere(3, content="R")(story)),
+        "text as promised: g-c2: text shown 0.20 s before the end is lost"),
+    "a mode explains another error": (
+        in_mode("429", status="error", content="", error={"code": "provider_timeout"}),
+        "text as promised: g-c1: error by {'code': 'provider_timeout'}"),
+    "a mode that fails succeeds": (
+        in_mode("429"), "text as promised: g-c1: complete, but the model has said something else"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", BAD_SERVERS)
+def test_a_bad_server(fault: str) -> None:
+    """What is wrong with the server itself, or with whom it tells what, is found, and named."""
+    spoil, complaint = BAD_SERVERS[fault]
+    story = peaceful()
+    spoil(story)
+    assert complaint in "\n".join(judge(story))
+
+
+def test_every_invariant_has_been_broken() -> None:
+    """There is no invariant that no bad story breaks."""
+    broken = set()
+    for begin, table in ((good, BAD), (tree, BAD_TREES), (peaceful, BAD_SERVERS)):
+        for spoil, _ in table.values():
+            story = begin()
+            spoil(story)
+            broken |= {wrong.partition(":")[0] for wrong in judge(story)}
+    assert broken == INVARIANTS.keys()
+
+
+EXCUSES: dict[str, Spoil] = {
+    "a mode that fails": in_mode(
+        "429", status="error", content="", error={"code": "provider_busy"}),
+    "a mode that is cut off": in_mode(
+        "cut-utf8-end", status="interrupted", content="", error={"code": "provider_interrupted"}),
+    "a store that was away": everywhere(3, content=""),
+    "an end that a store kept from being written": log(
+        f"ERROR   chatd: generation g could not be ended\n{TRACEBACK}"),
+    "text that was read after the kill": lambda story: story.seen.append(
+        Seen(at=9.0, by="y", session_id="s", event=story.seen[-1].event | {"prev": 0})),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EXCUSES)
+def test_what_a_fault_explains(name: str) -> None:
+    """What a fault explains is no violation of that which it explains."""
+    story = peaceful()
+    EXCUSES[name](story)
+    excused = ("could not be ended", "is lost", "g-c1: error", "g-c1: interrupted")
+    assert [wrong for wrong in judge(story) if any(text in wrong for text in excused)] == []
+
+
+def test_a_peaceful_story() -> None:
+    """A story of which all is known has nothing wrong."""
+    assert judge(peaceful()) == []

@@ -20,7 +20,7 @@ from story import all_of
 from scripts.llm import LlmServer
 
 SEED = os.environ.get("CHATD_TEST_SEED") or secrets.token_hex(4)
-CHAINS = {"sqlite": 6, "mongo": 2}
+CHAINS = {"sqlite": 4, "mongo": 2}
 SCENES = 3  # in each chain, side by side
 KILLS = 6  # in each scene
 SESSIONS = 3
