@@ -51,7 +51,8 @@ def chat_of(
     directory: Path, issuer: str, more: str = ""
 ) -> contextlib.AbstractAsyncContextManager[Chat]:
     """Run a chatd that takes the tokens of an issuer."""
-    text = CONFIG.format(issuer=issuer) + more
+    patience = "" if "timeout" in more else "timeout = 20\n"  # a test machine may be busy
+    text = CONFIG.format(issuer=issuer) + patience + more
     return chatting(directory, Script(), **configured(directory / "conf", text))
 
 
@@ -329,15 +330,19 @@ async def test_expiry_ends_a_socket(tmp_path: Path) -> None:
     """A socket whose token expires is closed at its next event, though it was good when opened."""
     async with publishing(IdentityProvider()) as provider, chat_of(tmp_path, provider.url) as chat:
         await bearing(chat, provider.sign()).me()  # the keys are there
-        caller = bearing(chat, provider.sign(exp=time.time() + 2))
-        async with caller.open_socket() as socket:
-            assert json.loads(await socket.recv())["type"] == "connection_established"
-            with contextlib.suppress(ConnectionClosed):
-                while True:
-                    await socket.send(json.dumps({"type": "ping"}))
-                    await socket.recv()
-                    await asyncio.sleep(0.05)
-            assert await close_code(socket) == REFUSED
+        for lifetime in (1, 4, 16):  # the first is long enough, but on a very busy machine
+            caller = bearing(chat, provider.sign(exp=time.time() + lifetime))
+            async with caller.open_socket() as socket:
+                first = json.loads(await socket.recv())["type"]
+                with contextlib.suppress(ConnectionClosed):
+                    while True:
+                        await socket.send(json.dumps({"type": "ping"}))
+                        await socket.recv()
+                        await asyncio.sleep(0.05)
+                assert await close_code(socket) == REFUSED
+            if first == "connection_established":
+                return
+        raise AssertionError("no socket was opened in time")
 
 
 async def test_whose_account_it_is(tmp_path: Path) -> None:
