@@ -115,6 +115,11 @@ class Log:
             self.size += 2 * len(entry.text) + ENTRY_BYTES
         self.text_bytes = len(text.data)
 
+    @property
+    def is_mixed(self) -> bool:
+        """Whether there is more than text alone, or reasoning alone."""
+        return len(self._starts) > 1
+
     def frames(self, prev: int, seq: int, *, full: bool) -> tuple[list[Frame], int]:
         """Return entries prev+1 to seq as frames, neighbours of one kind in one, and their end.
 

@@ -207,12 +207,17 @@ class Subscriber:
         return self._sent_at + wait - now
 
     def rewind(self, generation_id: str, after: int) -> bool:
-        """Stand again after entry `after` of the running log; False if that does not run here."""
+        """Stand again after entry `after` of the running log; False if that does not run here.
+
+        With full_content the numbers between the frames of one write are of no entry: whoever is
+        behind gets a log of several kinds from its start.
+        """
         log = self._log
         if log is None or log.generation_id != generation_id:
             return False
         if after != self.cursor:
-            self.cursor = after if 0 <= after <= len(log.entries) else 0
+            is_exact = after == len(log.entries) or not (self.full and log.is_mixed)
+            self.cursor = after if is_exact and 0 <= after <= len(log.entries) else 0
             self._sent_text = 0
         self.notify()
         return True

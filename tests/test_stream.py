@@ -173,3 +173,36 @@ async def test_coming_back_to_a_stream(tmp_path: Path) -> None:
     assert "event: ai_message_complete" in after.text
     assert (done.status_code, idle.status_code) == (204, 204)
     assert strange.status_code == 404
+
+
+async def test_coming_back_between_frames_of_one_write(tmp_path: Path) -> None:
+    """With full_content, who was cut off between reasoning and text is told no reasoning twice.
+
+    The text of one write comes behind its reasoning, so the numbers in between are of no entry.
+    """
+    end = asyncio.Event()
+    reply = [chatd.Reasoning(text="a"), "b", chatd.Reasoning(text="c"), "d", end]
+    async with chatting(tmp_path, Script(reply)) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session()
+        path = f"{API}/sessions/{session_id}/"
+        begin = {"json": {"message": "hi"}, "headers": SSE}
+        async with alice.http.stream("POST", f"{path}send_message/", **begin) as response:
+            async for event in events_of(response):
+                if event["type"] == "ai_reasoning_chunk":
+                    break
+        again = {"Last-Event-ID": event["_id"]}
+        async with alice.http.stream("GET", f"{path}stream/", headers=again) as response:
+            events = events_of(response)
+            reasoning, texts = event["content"], ""
+            while not texts.endswith("d"):
+                event = await anext(events)
+                if event["prev"] == 0:
+                    reasoning = texts = ""
+                if event["type"] == "ai_reasoning_chunk":
+                    reasoning += event["content"]
+                else:
+                    texts += event["content"]
+            end.set()
+            assert [event["type"] async for event in events][-1] == "ai_message_complete"
+    assert (reasoning, texts) == ("ac", "bd")

@@ -114,7 +114,7 @@ class SocketReader:
 
     def __init__(self, session_id: str, screen: Screen, *, is_delta: bool) -> None:
         self.session_id, self.screen, self.is_delta = session_id, screen, is_delta
-        self.losing = 0
+        self.keeping = self.losing = 0
         self.errors: list[str] = []
         self._pings = 0
 
@@ -158,7 +158,9 @@ class SocketReader:
     async def _take(self, frame: Frame) -> bool:
         if frame["type"] == "error" and "ai_message" not in frame:
             self.errors.append(frame["code"])
-        if "prev" in frame and self.losing:
+        if "prev" in frame and self.keeping:
+            self.keeping -= 1
+        elif "prev" in frame and self.losing:
             self.losing -= 1
             return True
         answer = self.screen.take(frame)

@@ -226,7 +226,8 @@ class Scene:
         assert (run is None) == (reply is None)
         if reply:
             assert [entry.kind for entry in log.entries] == [kind for kind, _ in reply.entries]
-            assert log.text(len(log.entries)) == run.text() == reply.text()
+            text = "".join(entry.text for entry in log.entries if entry.kind == "text")
+            assert text == run.text() == reply.text()
 
     async def check_readers(self, conversation: Conversation) -> None:
         """Compare what every reader of a session holds with the model."""

@@ -419,10 +419,11 @@ class Machine(RuleBasedStateMachine):
         self.scene.gone.append((reader.session_id, reader.screen, reader.is_delta))
 
     @precondition(lambda self: self.scene.sockets)
-    @rule(number=INDEX, frames=st.integers(1, 3))
-    def lose(self, number: int, frames: int) -> None:
-        """The next frames of the log do not reach a client."""
-        self.scene.sockets[number % len(self.scene.sockets)].losing = frames
+    @rule(number=INDEX, keeping=st.integers(0, 2), frames=st.integers(1, 3))
+    def lose(self, number: int, keeping: int, frames: int) -> None:
+        """After a few more, some frames of the log do not reach a client."""
+        reader = self.scene.sockets[number % len(self.scene.sockets)]
+        reader.keeping, reader.losing = keeping, frames
 
     @precondition(lambda self: self.scene.sockets)
     @rule(number=INDEX, after=st.integers(-1, 8), what=INDEX)
