@@ -2,7 +2,8 @@
 
 speed: every figure of chatd and of the peers, in one run and in turns, as a table of medians with
 their spread; growth: what stored data costs, up to a million messages; memory: what many turns
-leave behind; latency: a plot of token latency against the number of streams.
+leave behind; latency: a plot of token latency against the number of streams; slow: clients that
+hardly read, and who reads beside them; joins: what a reload in the middle of a long reply costs.
 
 Everything runs on this machine over loopback; a busy machine shows in the figures, so compare the
 columns of one run rather than the figures of two.
@@ -52,6 +53,24 @@ async def print_memory(turns: int) -> None:
         print(f"{name:14} {done:9,} turns {mebibytes:8.1f} MiB", flush=True)
 
 
+async def print_slow(seconds: float) -> None:
+    """Print what slow clients cost."""
+    from benchmarks.slow import slow_clients
+
+    async for what, figure, unit in slow_clients(seconds):
+        print(f"{what:56} {figure:10.2f} {unit}", flush=True)
+
+
+async def print_joins(rounds: int) -> None:
+    """Print what a join costs in a reply of a hundred entries and of many."""
+    from benchmarks.joins import joins
+
+    async for entries, chunks, milliseconds, size in joins(rounds):
+        print(
+            f"{entries:8,} entries, {chunks:5} {milliseconds:8.2f} ms {size:12,} bytes", flush=True
+        )
+
+
 async def draw_latency(*, quick: bool, path: Path) -> None:
     """Measure, and write the plot."""
     from benchmarks.latency import draw, latency
@@ -67,7 +86,7 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    whats = ("speed", "growth", "memory", "latency")
+    whats = ("speed", "growth", "memory", "latency", "slow", "joins")
     parser.add_argument("what", nargs="?", choices=whats, default="speed")
     parser.add_argument("--quick", action="store_true", help="a minute, for a first look")
     parser.add_argument("--json", action="store_true", help="speed: print JSON instead of a table")
@@ -83,6 +102,10 @@ def main() -> None:
         asyncio.run(print_growth(quick=quick, largest=arguments.largest, stores=stores))
     elif arguments.what == "memory":
         asyncio.run(print_memory(2000 if quick else arguments.turns))
+    elif arguments.what == "slow":
+        asyncio.run(print_slow(45 if quick else 180))
+    elif arguments.what == "joins":
+        asyncio.run(print_joins(20 if quick else 200))
     elif arguments.what == "latency":
         asyncio.run(draw_latency(quick=quick, path=arguments.to))
     else:

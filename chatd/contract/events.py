@@ -34,7 +34,7 @@ CLOSE_CODES = {
     1012: "The server stops. Reconnect.",
     1013: "Too many connections. Reconnect later.",
     4008: "The client is too slow. Reconnect with `since`.",
-    4029: "Too much in too short a time. Reconnect later.",
+    4029: "It went on sending though it was told to wait (`retry_after`). Reconnect later.",
     4501: "Unauthorized. Stop.",
     4503: "Forbidden. Stop.",
     4504: "There is no such session, or it is deleted. Stop.",

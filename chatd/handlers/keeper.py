@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import Counter, deque
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from chatd.errors import ChatdError
@@ -50,7 +50,8 @@ class Keeper:
         self._sockets: set[Socket] = set()
         self._streams: set[EventStream] = set()
         self._of_user: Counter[str] = Counter()
-        self._due: deque[Socket | EventStream] = deque()  # whose rights are to be checked
+        # Whose rights are to be checked, in this order: each once, however slow the checks are.
+        self._due: dict[Socket | EventStream, None] = {}
         self._checkers: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.Task[None] | None = None
         self._is_empty: asyncio.Event | None = None
@@ -133,6 +134,7 @@ class Keeper:
 
     def discard(self, socket: Socket) -> None:
         """Look no longer after a socket; one that is not there is fine."""
+        self._due.pop(socket, None)
         if socket in self._sockets:
             self._sockets.remove(socket)
             self._forget(socket.user)
@@ -151,6 +153,7 @@ class Keeper:
         """Look no longer after a stream."""
         if stream.is_too_slow and self._metrics is not None:
             self._metrics.slow.add("sse")
+        self._due.pop(stream, None)
         self._streams.discard(stream)
         self._forget(stream.user)
         self._observe("connection_closed", stream, "sse")
@@ -198,13 +201,13 @@ class Keeper:
     def _check_in_time(self, connection: Socket | EventStream, now: float) -> None:
         if now - connection.checked_at >= CHECK_RIGHTS_EVERY:
             connection.checked_at = now
-            self._due.append(connection)
+            self._due[connection] = None
 
     async def _check_due(self) -> None:
         while self._due:
-            connection = self._due.popleft()
-            if connection in self._sockets or connection in self._streams:
-                await self._check(connection)
+            connection = next(iter(self._due))
+            del self._due[connection]
+            await self._check(connection)
 
     async def _check(self, connection: Socket | EventStream) -> None:
         try:

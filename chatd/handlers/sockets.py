@@ -17,16 +17,19 @@ from chatd.errors import (
     ChatdError,
     Forbidden,
     NotFound,
+    RateLimited,
     Unauthenticated,
     UnknownEvent,
 )
 from chatd.events import Event
 from chatd.handlers.credentials import SUBPROTOCOL, check_ticket, read_request, socket_token
 from chatd.handlers.frames import client_id_of, error_event, is_too_large, read_event
+from chatd.handlers.handshake import NOISE, close_code, is_upgrade
 from chatd.handlers.keeper import PING_EVERY, Keeper
+from chatd.handlers.patience import BAD_FRAMES, PINGS_UNREAD, REFUSALS, Patience
 from chatd.handlers.problems import as_chatd_error, fill_problem, problem, set_common_headers
 from chatd.handlers.protocol import StrictWebSocket
-from chatd.handlers.wire import abort
+from chatd.handlers.wire import abort, has_unsent
 from chatd.handlers.writer import Writer
 from chatd.log import Frame
 from chatd.schemas import load
@@ -35,11 +38,6 @@ from chatd.types import Request, User, digest_token, new_id
 logger = logging.getLogger(__name__)
 
 Command = Callable[..., Awaitable[None] | None]
-
-BAD_FRAMES_PER_MINUTE = 60
-NOISE = ("Connection", "Upgrade", "User-Agent", "Accept", "Accept-Encoding", "Pragma",
-         "Accept-Language", "Cache-Control", "Sec-Websocket-Key", "Sec-Websocket-Version",
-         "Sec-Websocket-Extensions", "Sec-Websocket-Protocol")  # fmt: skip
 
 
 @stream_request_body
@@ -66,7 +64,9 @@ class Socket(StrictWebSocket):
         self.credentials: Request | None = None
         self._ticket_of = ""  # the digest of the token that asked for the ticket, if it was one
         self._refusal: ChatdError | None = None
-        self._bad_frames: list[float] | None = None
+        self._bad_frames: Patience | None = None
+        self._refusals: Patience | None = None
+        self._pings_unread = 0
         self.heard_at = self.pinged_at = self.checked_at = asyncio.get_running_loop().time()
 
     async def prepare(self) -> None:
@@ -75,22 +75,12 @@ class Socket(StrictWebSocket):
             raise Forbidden("Pages of this origin may not use this server.")
         if self.request.method != "GET":
             return  # it is refused when its body has been read
-        if not self._is_upgrade():
+        if not is_upgrade(self.request.headers):
             raise BadRequest("This is a WebSocket: it takes an Upgrade only.")
         try:
             self.user = await self._authenticate()
         except ChatdError as exc:
             self._refusal = exc
-
-    def _is_upgrade(self) -> bool:
-        """Return whether this is a handshake; Tornado would answer any other in plain text."""
-        headers = self.request.headers
-        return (
-            headers.get("Upgrade", "").lower() == "websocket"
-            and "upgrade" in headers.get("Connection", "").lower()
-            and headers.get("Sec-WebSocket-Version") in ("7", "8", "13")
-            and "Sec-WebSocket-Key" in headers
-        )
 
     async def _authenticate(self) -> User:
         request = read_request(self)
@@ -151,15 +141,11 @@ class Socket(StrictWebSocket):
             logger.error("%s failed to open", self.request_id, exc_info=exc)
         else:
             logger.info("%s refused: %s", self.request_id, error.code)
-        codes = {Unauthenticated: 4501, Forbidden: 4503, NotFound: 4504}
-        code = next((c for kind, c in codes.items() if isinstance(error, kind)), 1011)
-        if error.status == 503:
-            code = 1012
         try:
             self.send_now(error_event(error))
         except WebSocketClosedError:
             return
-        self.close(code, error.code)
+        self.close(close_code(error), error.code)
 
     def send_now(self, event: Event) -> None:
         """Send an event to this socket alone."""
@@ -211,11 +197,15 @@ class Socket(StrictWebSocket):
         return getattr(self, self.commands[kind]), fields
 
     def _count_bad_frame(self) -> None:
-        now = asyncio.get_running_loop().time()
-        recent = [at for at in self._bad_frames or () if now - at < 60]
-        self._bad_frames = [*recent, now]
-        if len(self._bad_frames) > BAD_FRAMES_PER_MINUTE:
+        self._bad_frames = self._bad_frames or Patience(BAD_FRAMES)
+        if self._bad_frames.is_over(asyncio.get_running_loop().time()):
             self.close(4513, "too many bad frames")
+
+    def _count_refusal(self) -> None:
+        """Close a socket whose client goes on though it was told to wait."""
+        self._refusals = self._refusals or Patience(REFUSALS)
+        if self._refusals.is_over(asyncio.get_running_loop().time()):
+            self.close(4029, "rate limit")
 
     def answer_error(self, exc: Exception, client_id: str | None) -> None:
         error = as_chatd_error(exc)
@@ -227,6 +217,8 @@ class Socket(StrictWebSocket):
             self.send_now(error_event(error, client_id))
         except WebSocketClosedError:
             return
+        if isinstance(exc, RateLimited):
+            self._count_refusal()
 
     async def _check_caller(self) -> None:
         """Check the credentials again, or the token behind a ticket: it may have been revoked."""
@@ -250,6 +242,14 @@ class Socket(StrictWebSocket):
     def on_pong(self, data: bytes) -> None:
         """Note that the peer lives."""
         self.heard_at = asyncio.get_running_loop().time()
+
+    def on_ping(self, data: bytes) -> None:
+        """Note that the peer lives, and end who sends pings and reads no pongs: they pile up."""
+        self.heard_at = asyncio.get_running_loop().time()
+        self._pings_unread = self._pings_unread + 1 if has_unsent(self) else 0
+        if self._pings_unread > PINGS_UNREAD:
+            self.closed_with = 4008
+            self.abort()
 
     def send_ping(self) -> None:
         """Ask the peer for a pong."""

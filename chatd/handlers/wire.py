@@ -75,6 +75,12 @@ def _bytes_sent(connection: Any) -> int:
     return getattr(getattr(connection, "stream", None), "_total_write_done_index", 0)
 
 
+def has_unsent(handler: WebSocketHandler) -> bool:
+    """Return whether the network has not taken all that was written, control frames included."""
+    stream = getattr(handler.ws_connection, "stream", None)
+    return stream is not None and bool(stream.writing())
+
+
 def abort(handler: WebSocketHandler) -> None:
     """Close the connection without a handshake: its peer does not answer."""
     connection: Any = handler.ws_connection

@@ -31,7 +31,7 @@ CLOSE_CODES = frozenset(
     {1000, 1001, 1005, 1006, 1009, 1011, 1012, 1013, 4008, 4029, 4501, 4503, 4504, 4513}
 )
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-LIMIT_OF_CODE = {1009: "frame_bytes", 4513: "bad_frames"}
+LIMIT_OF_CODE = {1009: "frame_bytes", 4029: "refusals", 4513: "bad_frames"}
 TOO_SLOW = 4008
 
 

@@ -1,0 +1,1 @@
+"""Plugins that measures are made with."""
