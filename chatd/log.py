@@ -194,8 +194,9 @@ class Log:
         if kind not in MERGED:
             body: tuple[bytes | bytearray, ...] = (self.entries[prev].text.encode()[1:-1],)
         elif full and kind == "text":
-            new = b'","full_content":"', whole.between(0, seq)
-            body = b'"content":"', whole.between(prev, seq), *new, b'"'
+            new = whole.between(prev, seq)
+            all_of_it = whole.between(0, seq) if whole.ends[prev] else new
+            body = b'"content":"', new, b'","full_content":"', all_of_it, b'"'
         else:
             body = b'"content":"', whole.between(prev, seq), b'"'
         prev, seq = says if says[1] else (prev, seq)
