@@ -125,10 +125,6 @@ class Reply(chatd.upstream.EventReply):
 
     def take_event(self, event: chatd.sse.Event) -> None:
         """Read one event, or a completion that is no stream, which has the same form."""
-        if (delta := self._delta(event)) is not None:
-            self._add(delta)
-
-    def _delta(self, event: chatd.sse.Event) -> Delta | None:
         try:
             chunk = DECODER.decode(event.data)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -137,12 +133,12 @@ class Reply(chatd.upstream.EventReply):
             raise self.failure(event.data)
         if isinstance(chunk.usage, dict):
             self.gathering.add_usage(chunk.usage)
-        if not chunk.choices:
-            return None
-        choice = chunk.choices[0]
-        if choice.finish_reason:
-            self.gathering.add_finish(choice.finish_reason)
-        return choice.delta or choice.message
+        if chunk.choices:
+            choice = chunk.choices[0]
+            if choice.finish_reason:
+                self.gathering.add_finish(choice.finish_reason)
+            if delta := choice.delta or choice.message:
+                self._add(delta)
 
     def _add(self, delta: Delta) -> None:
         content, thought = delta.content, delta.reasoning_content or delta.reasoning
