@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from functools import partial
 
 import pytest
+from pymongo.errors import PyMongoError
 
 from chatd.errors import StoreUnavailable
+from chatd.stores.mongo.database import Database
+from chatd.stores.mongo.store import MongoStore
 from chatd.stores.mongo.together import Shared, Together
 
 
@@ -134,3 +138,37 @@ async def test_a_shared_query_that_fails_is_made_again_for_the_next() -> None:
     with pytest.raises(KeyError):
         await failing[0]
     assert await later[1] == 1
+
+
+async def test_a_failure_that_nobody_waits_for_is_no_news(mongo_url: str) -> None:
+    """Whose caller was cancelled may fail: asyncio does not log an exception never retrieved."""
+    news: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: news.append(context))
+    shelf, go_on = Shelf(), asyncio.Event()
+    store = MongoStore(mongo_url)
+    await store.open()
+
+    async def fail(database: Database) -> None:
+        await go_on.wait()
+        raise PyMongoError("away")
+
+    shared: Shared[dict[str, int]] = Shared()
+    together = Together(shelf.look)
+    asked = [
+        asyncio.create_task(store.database.call(fail)),
+        asyncio.create_task(together.find("broken")),
+        asyncio.create_task(shared.find("key", partial(shelf.look, ["broken"]))),
+    ]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert len(shelf.looks) == 2
+    for task in asked:
+        task.cancel()
+    await asyncio.wait(asked)
+    go_on.set()
+    shelf.go_on.release()
+    shelf.go_on.release()
+    await store.aclose()  # waits for what was begun
+    del asked, shared, together, store
+    gc.collect()
+    assert news == []

@@ -15,7 +15,7 @@ from chatd.stores.mongo import driver
 from chatd.stores.mongo.documents import HEAD, SHOWN, TIP, WITH_USER
 from chatd.stores.mongo.driver import Document
 from chatd.stores.mongo.grouped import Grouped
-from chatd.stores.mongo.together import Shared, Together
+from chatd.stores.mongo.together import Shared, Together, take_note
 from chatd.types import Session
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ class Database:
         call = asyncio.ensure_future(function(self, *args, **kwargs))
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
+        call.add_done_callback(take_note)
         try:
             return await asyncio.shield(call)
         except PyMongoError as exc:

@@ -10,9 +10,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+
+
+def take_note(future: asyncio.Future[Any]) -> None:
+    """Look at what a future has come to: asyncio would log a failure that nobody waits for.
+
+    A shield that was cancelled no longer looks at what is behind it.
+    """
+    if not future.cancelled():
+        future.exception()
 
 
 class Together(Generic[T]):
@@ -28,6 +37,7 @@ class Together(Generic[T]):
         found = self._waiting.get(key)
         if found is None:
             found = self._waiting[key] = asyncio.get_running_loop().create_future()
+            found.add_done_callback(take_note)
             if self._task is None:
                 self._task = asyncio.create_task(self._run(), name="lookups")
         return await asyncio.shield(found)
@@ -59,6 +69,7 @@ class Shared(Generic[T]):
         if task is None:
             running = self._running.get(key)
             task = asyncio.create_task(self._run(key, look, running), name="shared lookup")
+            task.add_done_callback(take_note)
             (self._running if running is None else self._next)[key] = task
         return await asyncio.shield(task)
 
