@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from chatd.calling import Call
 from chatd.errors import ChatdError, PromptFailed
 from chatd.histories import Histories
@@ -27,7 +29,7 @@ class Prompts:
     ) -> None:
         self._plugins, self._app = plugins, app
         self._calls = plugins.calls(HOOK)
-        self._histories = Histories(store)
+        self._store, self._histories = store, Histories(store)
         self._llm = llm
         self._most_chars = most_chars
 
@@ -41,7 +43,15 @@ class Prompts:
             user.id, session.id, run.new_messages, first.parent_id, max_chars=room
         )
         run.ended.add_done_callback(lambda ended: self._histories.remember(history, ended))
-        messages = list(history.messages)
+        prompt = self._unprepared(session, model, history.messages)
+        for call in self._calls:
+            prompt = await self._replaced(call, user, session, prompt)
+        return provider, prompt
+
+    def _unprepared(
+        self, session: Session, model: Model, history: Iterable[PromptMessage]
+    ) -> Prompt:
+        messages = list(history)
         if session.system_prompt:
             messages.insert(0, PromptMessage(role="system", content=session.system_prompt))
         settings = {
@@ -49,10 +59,28 @@ class Prompts:
             "max_tokens": self._llm.max_tokens,
             "options": {},
         } | {key: value for key, value in session.settings.items() if key != "enable_tools"}
-        prompt = Prompt(model=model.name, messages=tuple(messages), settings=settings)
+        return Prompt(model=model.name, messages=tuple(messages), settings=settings)
+
+    async def explain(
+        self, user: User, session: Session, model: Model, text: str = ""
+    ) -> list[tuple[str, Prompt]]:
+        """Return the prompt of a turn that says `text`, and what each plugin made of it.
+
+        Each prompt stands with the plugin that returned it, the first with none. Without a text it
+        is that of the last question once more. Raises PromptFailed.
+        """
+        room = max(0, self._most_chars - len(session.system_prompt) - len(text))
+        history = list(await self._store.history(user.id, session.id, max_chars=room))
+        while history and not text and history[-1].role != "user":
+            history.pop()
+        if text:
+            history.append(PromptMessage(role="user", content=text))
+        prompt = self._unprepared(session, model, history)
+        made = [("", prompt)]
         for call in self._calls:
             prompt = await self._replaced(call, user, session, prompt)
-        return provider, prompt
+            made.append((call.plugin, prompt))
+        return made
 
     async def _replaced(self, call: Call, user: User, session: Session, prompt: Prompt) -> Prompt:
         arguments = {"app": self._app, "user": user, "session": session, "prompt": prompt}

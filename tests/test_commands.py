@@ -26,8 +26,8 @@ from scripts.llm import LlmServer
 OURS = ("CHATD_", "LLM_", "DB_", "REDIS_")
 AWAY = "mongodb://127.0.0.1:1/chatd?serverSelectionTimeoutMS=50&timeoutMS=100"
 SERVES = ("serve",)  # in this process it would leave its logging behind
-READS_NO_SETTINGS = {("completion",), ("store", "copy")}
-NEEDS_NO_STORE = {("plugins",), ("config",), ("completion",)}
+READS_NO_SETTINGS = {("completion",), ("new-plugin",), ("store", "copy")}
+NEEDS_NO_STORE = {("plugins",), ("new-plugin",), ("config",), ("completion",)}
 
 
 @pytest.fixture(autouse=True)
@@ -240,6 +240,7 @@ def test_plugins_are_listed() -> None:
         "version": "2.5",
         "file": str(Path("mine/own.py").absolute()),
         "hooks": ["authenticate", "register_providers"],
+        "commands": [],
     }
 
 

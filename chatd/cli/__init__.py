@@ -22,6 +22,7 @@ COMMANDS = {
     "sync-models": "sync_models",
     "plugins": "plugins",
     "new-plugin": "new_plugin",
+    "explain": "explain",
     "config": "config",
     "backup": "backup",
     "migrate": "migrate",

@@ -35,6 +35,7 @@ class Scene:
         self.sessions: list[str] = []
         self.tokens: dict[str, str] = {}  # of the owners of sessions, if another than the server's
         self.stored: dict[str, list[Message]] = {}
+        self.plugins = "auth_token,provider_openai"
         self._faces: dict[str, httpx.AsyncClient] = {}  # by token
         self._llm = llm
         self._lives = 0
@@ -42,7 +43,7 @@ class Scene:
     def settings(self, **more: str) -> dict[str, str]:
         """Return the settings of a server on this directory."""
         return {
-            "CHATD_PLUGINS_ENABLED": "auth_token,provider_openai",
+            "CHATD_PLUGINS_ENABLED": self.plugins,
             "CHATD_LIMITS_PROMPT_CHARS": "10000000",
             "LLM_SERVER_URL": self._llm.url,
             **({"CHATD_STORE": self.store} if self.store else {}),

@@ -77,6 +77,20 @@ async def test_death_in_a_later_turn(tmp_path: Path, new_store: NewStore, window
     assert [message["status"] for message in found] == ["complete"] * 4 + WINDOWS[window]
 
 
+@pytest.mark.gen_test(timeout=100)
+@pytest.mark.parametrize(("kind", "window"), [("sqlite", "after_slot"), ("sqlite", "before_end")])
+async def test_death_where_a_plugin_may_refuse(
+    tmp_path: Path, new_store: NewStore, window: str
+) -> None:
+    """With such a plugin the slot is taken before anything is stored, on every store."""
+    async with LlmServer() as llm:
+        scene = Scene(tmp_path / "data", llm, "asked", store=new_store())
+        scene.plugins += ",quota"
+        story = await die_and_settle(scene, window)
+    (found,) = story.found.values()
+    assert [message["status"] for message in found] == WINDOWS[window]
+
+
 BESIDE = {"regenerate": "socket", "edit": "sse"}  # kinds of turns, and the faces they are tried on
 
 
