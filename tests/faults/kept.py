@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from said import may_fail
-from story import Message, Send, Story, all_of, is_end, message_of, path_to
+from story import Message, Send, Story, all_of, is_end, message_of, path_to, repeated_to
 
 
 def kept(story: Story) -> Iterator[str]:
@@ -169,10 +169,10 @@ def ended_as_seen(story: Story) -> Iterator[str]:
         ends[each.by, event["generation_id"]] += 1
         if found.get(event["generation_id"]) != message_of(event):
             yield f"{event['generation_id']}: {each.by} saw another end than the stored one"
+    again = repeated_to(story.seen)
     for (by, generation_id), count in ends.items():
-        # Who asks for a regeneration again is told its end for an answer.
-        is_asked = found.get(generation_id, {}).get("client_id") is not None
-        if count > 1 + is_asked:
+        is_regeneration = found.get(generation_id, {}).get("client_id") is not None
+        if count > 1 + (is_regeneration or (by, generation_id) in again):
             yield f"{generation_id}: {by} saw it end {count} times"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from story import Message, Prompt
 
-from scripts.llm import HUGE, MODES, reply_to, tokens
+from scripts.llm import HUGE, MODES, REASONING, reply_to, tokens
 from scripts.llm.replies import directives
 
 REPLY_BYTES = 40_000  # the limit that servers of the long set have
@@ -50,7 +50,9 @@ class Said:
     def is_whole(self, text: str) -> bool:
         """Whether this is the text of a complete answer."""
         if self.is_endless:
-            return self.text.startswith(text) and len(text.encode()) > REPLY_BYTES - 4
+            # A character is not cut; the reasoning before the text counts too.
+            least = REPLY_BYTES - 4 - len(REASONING.encode())
+            return self.text.startswith(text) and len(text.encode()) > least
         return not self.code and text == self.text
 
 

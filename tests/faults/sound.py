@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from story import STORE, Fault, Story, all_of, is_end, message_of
+from story import STORE, Fault, Story, all_of, is_end, message_of, repeated_to
 
 LIVE_WITHIN = 45.0  # seconds: a lease of 15, a sweep, and a machine that has much else to do
 MEGABYTES = 400.0
@@ -30,6 +30,7 @@ def in_order(story: Story) -> Iterator[str]:
     """A socket is told of changes in the order of their revisions, of nothing after its end."""
     last: dict[str, int] = {}
     ended: set[tuple[str, str]] = set()
+    again = repeated_to(story.seen)
     for each in story.seen:
         event, message = each.event, message_of(each.event)
         generation_id = event.get("generation_id") or ""
@@ -38,7 +39,8 @@ def in_order(story: Story) -> Iterator[str]:
             yield f"{generation_id}: {each.by} was told more of it after its end"
         if is_end(event):
             ended.add((each.by, generation_id))
-        is_answer = event.get("duplicate") or (is_end(event) and message and message["client_id"])
+        is_answer = bool(event.get("duplicate")) or (each.by, generation_id) in again
+        is_answer |= bool(is_end(event) and message and message["client_id"])
         if message is None or is_answer or not each.by.startswith("socket"):
             continue
         if message["revision"] <= last.get(each.by, 0):

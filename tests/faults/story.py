@@ -161,3 +161,15 @@ def message_of(event: Event) -> Message | None:
         message: Message = event.get("ai_message") or event["message"]
         return message
     return None
+
+
+def repeated_to(seen: list[Seen]) -> set[tuple[str, str]]:
+    """Return readers and generations whose start they were told again: they had asked again.
+
+    They are told the end again too. A regeneration has no start that could say so.
+    """
+    return {
+        (each.by, each.event["message"]["generation_id"])
+        for each in seen
+        if each.event["type"] == "user_message" and each.event.get("duplicate")
+    }
