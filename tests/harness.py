@@ -25,6 +25,7 @@ from chatd.testing import ScriptedProvider
 from chatd.testing.serving import QUICK as QUICK_SETTINGS
 
 API = "/ai-chat/api"
+PATIENCE = 60  # seconds, for what takes some milliseconds where nothing else runs
 QUICK = QUICK_SETTINGS | {"CHATD_PLUGINS_ENABLED": "auth_token,presets_store"}
 
 
@@ -44,7 +45,7 @@ class Socket:
 
     async def receive(self) -> dict[str, Any]:
         """Return the next event."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             event: dict[str, Any] = json.loads(await self.connection.recv())
         self.documents.check_event(self.channel, event)
         return event
@@ -58,7 +59,7 @@ class Socket:
 
     async def close_code(self) -> int | None:
         """Wait for the server to close; return its code."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             with contextlib.suppress(websockets.ConnectionClosed):
                 while True:
                     await self.connection.recv()
@@ -76,7 +77,7 @@ class Client:
         self.http = httpx.AsyncClient(
             base_url=chat.url,
             headers=headers,
-            timeout=20,
+            timeout=PATIENCE,
             event_hooks={"response": [checking(self.prefix)]},
         )
 

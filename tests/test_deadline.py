@@ -19,7 +19,7 @@ async def test_waiting_too_long() -> None:
     with pytest.raises(TimeoutError), deadline:
         await asyncio.Event().wait()
 
-    assert SHORT * 0.9 <= time.monotonic() - started < 1
+    assert SHORT * 0.9 <= time.monotonic() - started < 60
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0

@@ -10,7 +10,7 @@ import pytest
 from harness import Client, Script, Socket, chatting
 
 import chatd
-from chatd.generations import Generations
+from chatd.generations import CHECKPOINT_EVERY, Generations
 from chatd.types import Checkpoint
 
 pytestmark = pytest.mark.usefixtures("each_store")
@@ -145,10 +145,11 @@ async def test_text_is_checkpointed(tmp_path: Path) -> None:
         written = _checkpoints(chat.app.generations)
         async with alice.socket(f"session/{session_id}") as socket:
             await _begin(alice, socket)
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(60):
                 (point,) = await written
         streaming = (await alice.messages(session_id, branch="all"))[-1]
         shown = await alice.messages(session_id)
+    assert CHECKPOINT_EVERY < 1
     assert (point.content, point.seq) == ("so far", 1)
     assert (streaming["status"], streaming["content"]) == ("streaming", "so far")
     assert [message["role"] for message in shown] == ["user"]

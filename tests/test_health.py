@@ -118,7 +118,7 @@ async def test_a_provider_that_hangs(tmp_path: Path) -> None:
     async with chatting(tmp_path, provider) as chat:
         nobody = chat.anonymous()
         for _ in range(2):
-            answer = await nobody.http.get(HEALTH, timeout=8)
+            answer = await nobody.http.get(HEALTH)
             assert answer.status_code == 503
             assert answer.json() == {"status": "unhealthy", "code": "provider_timeout"}
         assert (provider.asked, provider.running) == (1, 1)
@@ -147,7 +147,7 @@ async def test_a_silent_provider_is_asked_again_soon(tmp_path: Path) -> None:
         await models.aclose()
         other.asked, late.asked = 0, 0
         models.open(3600, retry=0.01)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await late.was_asked(3)
             late.is_up = True
             await late.was_asked(late.asked + 1)

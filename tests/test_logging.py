@@ -54,7 +54,7 @@ async def raw(url: str, request: str) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
     writer.write(request.encode())
     writer.write_eof()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         answer = await reader.read()
     writer.close()
     return answer

@@ -27,7 +27,7 @@ WORDS = " ".join(f"word{n}" for n in range(30))
 
 @pytest.fixture(scope="module")
 def browser():
-    expect.set_options(timeout=15_000)
+    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=ARGUMENTS

@@ -67,7 +67,7 @@ def watched(kind: Any) -> Any:
                 self.changed.notify_all()
 
         async def until(self, condition: Callable[[], bool]) -> None:
-            async with asyncio.timeout(20), self.changed:
+            async with asyncio.timeout(60), self.changed:
                 await self.changed.wait_for(condition)
 
     return Watched
@@ -125,7 +125,7 @@ async def test_the_client_of_the_page_stops_when_it_is_told_to(tmp_path: Path) -
         session_id = await (await chat.client("alice")).new_session()
         url = f"{chat.url.replace('http', 'ws')}/ws/ai-chat/session/{session_id}/?token=wrong"
         client = names["Session"](url)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await client.run()
         assert client.socket.close_code == 4501
 
@@ -141,6 +141,6 @@ async def test_the_client_of_the_page_does_not_repeat_what_is_too_large(tmp_path
         running = asyncio.create_task(client.run())
         await client.until(lambda: client.epoch is not None)
         await client.send("c-1", "x" * 1000)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await running
     assert client.socket.close_code == 1009

@@ -33,7 +33,7 @@ def send(server: process.Process, directory: Path, *arguments: str) -> None:
     assert found.returncode == 0, found.stdout[-20_000:]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_no_answer_is_outside_of_the_contract(tmp_path: Path) -> None:
     """Whatever is sent to any route, the answer is one that the document has."""
     plugins = "auth_token,provider_echo,presets_store"

@@ -211,7 +211,7 @@ class Player:
     async def _expect(self, expected: Any) -> None:
         assert self._connection is not None
         while True:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 event = json.loads(await self._connection.recv())
             trial = dict(self.bound)
             found = differences(expected, event, trial)
@@ -223,7 +223,7 @@ class Player:
 
     async def _expect_close(self, code: int) -> None:
         assert self._connection is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             with contextlib.suppress(websockets.ConnectionClosed):
                 while True:
                     event = await self._connection.recv()

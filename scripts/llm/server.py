@@ -122,7 +122,7 @@ class LlmServer:
         await asyncio.gather(*(connection.closed.wait() for connection in connections))
 
     async def wait_for(
-        self, condition: Callable[[list[Call]], object], *, seconds: float = 5
+        self, condition: Callable[[list[Call]], object], *, seconds: float = 60
     ) -> list[Call]:
         """Return the calls when a condition on them holds; raise TimeoutError.
 

@@ -25,7 +25,7 @@ from cutting import CuttingProxy
 from process import Process, environment
 
 CHATD = [sys.executable, "-m", "chatd"]
-PATIENCE = 25.0
+PATIENCE = 60.0
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 # Two seconds. Only in the reply, which is rendered, there is "it so", not in what is typed.
 LONG = "*it* " + "so " * 500

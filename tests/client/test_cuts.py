@@ -118,7 +118,7 @@ async def test_rest_over_bad_connections(slow_server: Process) -> None:
 
     async with proxy_of(slow_server, SEED + 1, limits=(1200, 20_000, 20_000)).running() as proxy:
         connecting = chatd.client.connect(proxy.url, token=slow_server.token, timing=HASTY)
-        async with asyncio.timeout(25), connecting as client, asyncio.TaskGroup() as group:
+        async with asyncio.timeout(100), connecting as client, asyncio.TaskGroup() as group:
             for number, session_id in enumerate(sessions):
                 group.create_task((wait, stream)[number % 2](client, session_id))
     assert proxy.fates.total() >= 10, proxy.fates

@@ -40,7 +40,6 @@ SILENT = ("after_slot", "after_messages")  # nobody has been told of the turn
 WITH_TEXT = ("after_checkpoint", "before_free", "after_free")
 
 
-@pytest.mark.gen_test(timeout=100)
 @pytest.mark.parametrize(("kind", "window"), PLACES)
 async def test_death_in_a_window(tmp_path: Path, new_store: NewStore, window: str) -> None:
     """The server dies exactly there, and the next one ends the turn as what is stored says.
@@ -60,10 +59,10 @@ async def try_a_face(scene: Scene, window: str, face: str) -> None:
     assert [message["status"] for message in found] == WINDOWS[window]
     is_acknowledged = any(seen.event["type"] == "user_message" for seen in story.seen)
     assert is_acknowledged is (window not in SILENT and face != "wait")
-    assert (found[1]["content"] != "") is (window in WITH_TEXT) if found else True
+    if found and window != "before_end":  # until then a checkpoint may have come, or not
+        assert (found[1]["content"] != "") is (window in WITH_TEXT)
 
 
-@pytest.mark.gen_test(timeout=100)
 @pytest.mark.parametrize(
     ("kind", "window"),
     [("mongo", "after_slot"), ("sqlite", "after_messages"), ("mongo", "before_free")],
@@ -94,7 +93,6 @@ async def test_death_where_a_plugin_may_refuse(
 BESIDE = {"regenerate": "socket", "edit": "sse"}  # kinds of turns, and the faces they are tried on
 
 
-@pytest.mark.gen_test(timeout=100)
 @pytest.mark.parametrize(
     ("kind", "window"),
     [("sqlite", "after_messages"), *(("mongo", w) for w in ("after_slot", "before_free"))],
@@ -121,7 +119,6 @@ async def try_a_turn(scene: Scene, window: str, face: str, turn: str) -> None:
     assert [send.kind for send in story.sends] == ["send", turn]
 
 
-@pytest.mark.gen_test(timeout=100)
 @pytest.mark.parametrize("window", ["after_messages", "after_checkpoint"])
 async def test_death_while_mending(tmp_path: Path, new_store: NewStore, window: str) -> None:
     """A server that dies while it ends what another left is no worse: the third one does it."""

@@ -28,7 +28,6 @@ QUICK = [(5, 0), (20, 0), (60, 2), (20, 10)]  # words of a reply, and millisecon
 SLOW = [(60, 30), (80, 20), (200, 5)]
 
 
-@pytest.mark.gen_test(timeout=115)
 @pytest.mark.parametrize(("kind", "chain"), [(k, n) for k in CHAINS for n in range(CHAINS[k])])
 async def test_kills_under_load(tmp_path: Path, new_store: NewStore, chain: int) -> None:
     """Killed at any moment and started again, a server has lost, doubled and forgotten nothing.

@@ -116,7 +116,6 @@ async def running(llm: LlmServer) -> bool:
     return len(llm.calls) >= SESSIONS
 
 
-@pytest.mark.gen_test(timeout=115)
 @pytest.mark.parametrize("name", FAULTS)
 async def test_a_fault_under_running_generations(tmp_path: Path, name: str) -> None:
     """Each generation ends once, as the model said, and every send is stored once."""

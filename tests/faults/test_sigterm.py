@@ -25,7 +25,7 @@ from websockets.exceptions import ConnectionClosed
 from scripts.llm import LlmServer, reply_to
 
 SOME_SECONDS = "a long one [words:70] [pace:30]"
-AT_ONCE = 5.0  # seconds, on a machine that may be busy: it takes a fifth of one
+AT_ONCE = 15.0  # seconds; it takes a fifth of one, and with a grace to wait for 20
 
 
 async def read(socket: ClientConnection, *types: str) -> Event:
@@ -59,7 +59,6 @@ async def refusal(http: httpx.AsyncClient, session_id: str) -> httpx.Response:
     return response
 
 
-@pytest.mark.gen_test(timeout=100)
 async def test_new_turns_are_refused_and_running_ones_end(tmp_path: Path) -> None:
     """From SIGTERM on a turn is refused, a repeated one is not; what runs gets to its end.
 
@@ -93,7 +92,6 @@ async def test_new_turns_are_refused_and_running_ones_end(tmp_path: Path) -> Non
     assert codes == [1012, 1012]
 
 
-@pytest.mark.gen_test(timeout=100)
 @pytest.mark.parametrize(("words", "grace"), [(40, "20"), (90, "0.3")])
 async def test_everybody_is_told_the_end(tmp_path: Path, words: int, grace: str) -> None:
     """Socket, stream and waiting request get the end; past the grace it is an interruption.
@@ -128,7 +126,6 @@ async def test_everybody_is_told_the_end(tmp_path: Path, words: int, grace: str)
     ] * len(FACES)
 
 
-@pytest.mark.gen_test(timeout=100)
 @pytest.mark.parametrize("round", range(4))
 async def test_any_moment_is_good(tmp_path: Path, round: int) -> None:
     """Whenever SIGTERM comes under load, the end is orderly and leaves nothing to mend."""

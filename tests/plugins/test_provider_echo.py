@@ -62,15 +62,12 @@ async def test_nothing_to_say(messages: tuple[tuple[Any, str], ...]) -> None:
 
 async def test_words_have_a_pace() -> None:
     """Words come with the delay between them."""
-    provider = EchoProvider(0.05)
-    prompt = chatd.Prompt(
-        model="echo", messages=(chatd.PromptMessage(role="user", content="a b c"),)
-    )
+    provider = EchoProvider(0.5)
+    prompt = chatd.Prompt(model="echo", messages=(chatd.PromptMessage(role="user", content="a b"),))
     started = time.monotonic()
     times = [time.monotonic() - started async for _ in provider.stream(prompt)]
 
-    assert times[0] < 0.05
-    assert times[-1] >= 0.1
+    assert times[0] < 0.5 <= times[-1]
 
 
 async def test_it_is_registered() -> None:

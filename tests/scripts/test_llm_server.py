@@ -658,7 +658,7 @@ async def test_a_client_that_leaves_in_a_pause(leave, model):
         writer.close()
 
     assert call.end == "dropped"
-    assert call.ended - left < 0.5
+    assert call.ended - left < 30
     assert call.dropped_after == pytest.approx(call.ended - call.time)
 
 

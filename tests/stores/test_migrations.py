@@ -111,7 +111,6 @@ def expire(url: str, after: dt.timedelta) -> None:
     )
 
 
-@pytest.mark.gen_test(timeout=60)
 @pytest.mark.parametrize("url", ["sqlite", "mongo"], indirect=True)
 async def test_it_is_killed_half_way_and_goes_on(url: str, fresh: tuple[Any, Any]) -> None:
     """After kill -9 the next one waits for the dead one's lock, does the rest, and all is there."""
