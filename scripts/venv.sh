@@ -59,5 +59,5 @@ need() {
         # Of two starts at the same time the second waits here, and then finds the work done.
         ! command -v flock >/dev/null || flock 9
         is_ready || install "${@:2}"
-    ) 9<"$root/scripts/venv.sh"
+    ) 9>>"$venv.lock"
 }
