@@ -192,7 +192,8 @@ async def test_two_providers_of_one_name(tmp_path: Path) -> None:
     class Another(Script):
         """Named like the other."""
 
-    pattern = r"provider named script, of plugin Another \(.*\.py\) and Script \(.*\.py\)\."
+    both = r"Another \(.*\.py\) and ScriptedProvider \(.*\.py\)\."
+    pattern = rf"provider named script, of plugin {both}"
     with pytest.raises(ConfigError, match=pattern):
         async with chatting(tmp_path, Script(), Another()):
             pass

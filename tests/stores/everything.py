@@ -25,6 +25,7 @@ async def use_everything(store: Store) -> None:
     await store.free_slot(session.id, slot.generation_id, [])
     await store.get_head(ALICE.id, session.id)
     await store.get_session(ALICE.id, session.id)
+    await store.get_tip(ALICE.id, session.id)
     await store.select_message(ALICE.id, session.id, first.id)
     for bounds in ({}, {"before": 3}, {"after": 1}, {"since": 1}):
         await store.list_messages(ALICE.id, session.id, **bounds)
