@@ -100,6 +100,14 @@ async def test_what_has_expired_is_not_there(store: Store) -> None:
     assert datum.expires_at == future
 
 
+async def test_many_begin_a_count_again(store: Store) -> None:
+    """Nothing is lost of what many add at once to a count that has expired."""
+    for key in map(str, range(5)):
+        await store.add_to_count("p", key, expires_at=now() + PAST)
+        adding = [store.add_to_count("p", key, expires_at=now() + FUTURE) for _ in range(10)]
+        assert sorted(map(int, filter(None, await asyncio.gather(*adding)))) == [*range(1, 11)]
+
+
 async def test_what_is_refused(store: Store) -> None:
     """A value above 1 MiB, and a plugin whose name could be another's key."""
     with pytest.raises(TooLarge):

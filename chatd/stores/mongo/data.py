@@ -143,7 +143,8 @@ async def add_to_count(
             return count
         there = await collection.find_one({"_id": place})
         if there is not None and is_gone(datum_of(there).expires_at, now()):
-            await collection.delete_one({"_id": place, "version": there["version"]})
+            # Not by its version: one that somebody has begun meanwhile may have the same.
+            await collection.delete_one({"_id": place, "expires_at": there["expires_at"]})
         elif there is None and most is not None and by > most:
             return None
         elif there is not None and there.get("count") is None:
