@@ -123,13 +123,13 @@ class Mongod:
 class ReplicaSet:
     """Some mongods that are one replica set."""
 
-    def __init__(self, directory: Path, size: int = 1) -> None:
+    def __init__(self, directory: Path, size: int = 1, *arguments: str) -> None:
         binary = find_mongod()
         assert binary is not None
         self.members: list[Mongod] = []
         try:
             for number in range(size):
-                member = Mongod(binary, directory / str(number), "--replSet", "rs0")
+                member = Mongod(binary, directory / str(number), "--replSet", "rs0", *arguments)
                 self.members.append(member)
             self._initiate()
         except BaseException:
@@ -166,9 +166,9 @@ class ReplicaSet:
 
 
 @contextlib.contextmanager
-def replica_set(directory: Path, size: int = 1) -> Iterator[ReplicaSet]:
-    """Run a replica set."""
-    replica_set = ReplicaSet(directory, size)
+def replica_set(directory: Path, size: int = 1, *arguments: str) -> Iterator[ReplicaSet]:
+    """Run a replica set of members with these arguments."""
+    replica_set = ReplicaSet(directory, size, *arguments)
     try:
         yield replica_set
     finally:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
+import mongod
 import pytest
-from stored import ALICE, BOB, a_question, a_slot, add, an_answer, begin
+from stored import ALICE, BOB, a_question, a_slot, add, an_answer, begin, finish
 from test_mongo import opened
 
 from chatd.errors import (
@@ -179,6 +181,37 @@ async def test_messages_of_many_are_stored_but_for_those_that_cannot(mongo_url: 
                 assert number == 5 or isinstance(result, wrong[number])
                 assert len(page.results) == (2 if session is used else 0)
         assert sum(isinstance(result, list) for result in results) == TURNS - 3
+
+
+async def test_one_that_runs_into_something_says_nothing_of_the_others(tmp_path: Path) -> None:
+    """Nobody takes another's refusal for its own when it is open what a majority has."""
+    if mongod.find_mongod() is None:
+        pytest.skip(mongod.NONE)
+    test_build = ("--setParameter", "enableTestCommands=1")
+    with mongod.replica_set(tmp_path / "set", 1, *test_build) as servers:
+        async with opened(mongod.named(servers.url, "chatd")) as store:
+            free, used = await add(store), await add(store)
+            slot, messages = await begin(store, used, client_id="used")
+            await finish(store, slot, messages)
+            slots = [await take(store, session) for session in (free, used)]
+            # As a primary that has just stepped down answers.
+            failure = {
+                "failCommands": ["insert"],
+                "writeConcernError": {"code": 64, "errmsg": "waiting for replication timed out"},
+            }
+            with servers.members[0].client() as client:
+                point = {"configureFailPoint": "failCommand", "mode": {"times": 1}}
+                client.admin.command({**point, "data": failure})
+
+            inserts = [
+                [a_question(free, slots[0]), an_answer(free, slots[0])],
+                [a_question(used, slots[1], client_id="used"), an_answer(used, slots[1])],
+            ]
+            calls = [store.add_messages(m[0].generation_id or "", m) for m in inserts]
+            results = await asyncio.gather(*calls, return_exceptions=True)
+            assert isinstance(results[0], StoreUnavailable)
+            with servers.members[0].client() as client:
+                assert client.chatd.messages.count_documents({"session_id": free.id}) == 2
 
 
 async def test_turns_of_many_end_but_for_those_that_others_have_ended(mongo_url: str) -> None:

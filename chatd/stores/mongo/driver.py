@@ -143,7 +143,7 @@ def _codes(exc: OperationFailure) -> set[Any]:
     if isinstance(exc, BulkWriteError):
         for kind in ("writeErrors", "writeConcernErrors"):
             codes |= {error.get("code") for error in exc.details.get(kind, ())}
-        if exc.details.get("writeConcernErrors") and not exc.details.get("writeErrors"):
+        if exc.details.get("writeConcernErrors"):
             codes.add(64)  # whatever its code: nobody knows whether a majority has it
     return codes
 

@@ -42,6 +42,8 @@ async def add_messages(
                 documents = [message_document(place.user_id, place.branch, m) for m in numbered]
                 await database.together(_insert_all, session_id, documents)
         except BulkWriteError as exc:
+            if is_open(exc):
+                raise  # it is of all of a group, and what it says may be of another
             broken = broken_index(exc)
             if not broken or "client_id" in broken:
                 raise Conflict("This is already stored.") if broken else exc from exc
