@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from chatd.types import now as now
 
 __version__ = "0.1.0"
-plugin_api = "1.0"  # what plugins may rely on; docs/compatibility.md says how it grows
+plugin_api = "1.0"  # what plugins may rely on; docs/plugins/compatibility.md says how it grows
 
 _EXPORTS = {
     "accounts": "outside_user",

@@ -22,7 +22,7 @@ from chatd.app import App
 from chatd.config import load_config
 from chatd.server import listening
 from chatd.testing import ScriptedProvider
-from chatd.testing.serving import QUICK as QUICK_SETTINGS
+from chatd.testing.server import QUICK as QUICK_SETTINGS
 
 API = "/ai-chat/api"
 PATIENCE = 60  # seconds, for what takes some milliseconds where nothing else runs

@@ -11,13 +11,13 @@ import plugin_api
 import chatd
 
 SNAPSHOT = Path(__file__).with_name("plugin_api.txt")
-COMPATIBILITY = Path(__file__).parent.parent / "docs" / "compatibility.md"
+COMPATIBILITY = Path(__file__).parent.parent / "docs" / "plugins" / "compatibility.md"
 
 
 def test_the_api_is_as_written_down() -> None:
     """Names, fields and signatures are those of the snapshot; what differs is a decision."""
     assert plugin_api.written() == SNAPSHOT.read_text(), (
-        "the plugin API has changed: docs/compatibility.md says how it may;"
+        "the plugin API has changed: docs/plugins/compatibility.md says how it may;"
         " python tests/plugin_api.py > tests/plugin_api.txt writes it down"
     )
 

@@ -143,6 +143,16 @@ def test_a_plugin_is_found_by_name(serve_chatd: Callable[..., Any], tmp_path: Pa
     assert [m.content for m in script.prompts[0].messages] == ["Hello!", "hi"]
 
 
+def test_names_do_not_hide_each_other() -> None:
+    """Every name is what it is said to be, in whatever order they are taken."""
+    code = (
+        "import chatd.testing as t;"
+        " print([n for n in [*t.__all__, *reversed(t.__all__)] if not callable(getattr(t, n))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "[]\n", done.stderr
+
+
 def test_the_fixture_costs_nothing_unused() -> None:
     """What pytest loads in every run brings in nothing of chatd."""
     code = (

@@ -16,12 +16,19 @@ from transcripts import Player, blocks, differences, output_differences, play_co
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-CONSOLES = sorted(page.name for page in DOCS.glob("*.md") if blocks(page, "console"))
+CONSOLES = sorted(
+    str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md") if blocks(page, "console")
+)
 SOCKETS = [
     pytest.param(block, id=f"{page.stem}-{number}")
-    for page in sorted(DOCS.glob("*.md"))
+    for page in sorted(DOCS.rglob("*.md"))
     for number, block in enumerate(blocks(page, "websocket"), 1)
 ]
+# Without what an author does not have: these plugins take a second to load, and warn.
+QUICK_PYTEST = " ".join(
+    f"-p no:{name}"
+    for name in ("tornado", "xdist", "schemathesis", "hypothesispytest", "cacheprovider")
+)
 CONFIGURATION = """
 [plugins.provider_echo]
 delay = 0.2  # that words come one by one also where the processor is busy
@@ -64,6 +71,7 @@ def test_consoles(name: str, server: process.Process, tmp_path: Path) -> None:
         PATH=f"{sys.prefix}/bin:{os.environ['PATH']}",
         CHATD_DATA_DIR=str(server.data_dir),
         TICKET=server.ticket_url.partition("ticket=")[2],
+        PYTEST_ADDOPTS=QUICK_PYTEST,
     )
 
 

@@ -1,8 +1,9 @@
 """Transcripts in the documentation: read from Markdown, played against a real server.
 
 A block in the language `console` is a terminal. Lines that begin with `$ ` are commands for a shell
-(lines that begin with `> ` go on with them), the lines below are what they print. A block in the
-language `websocket` is a socket:
+(lines that begin with `> ` go on with them), the lines below are what they print. A block of Python
+or TOML whose first line is a path, such as `# a/b.py`, is a file that the reader of it writes. A
+block in the language `websocket` is a socket:
 
     connect PATH     the client connects
     > JSON           the client sends an event; lines that begin with two spaces go on with it
@@ -25,6 +26,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,8 @@ from websockets.asyncio.client import ClientConnection, connect
 FREE = {"time", "number", "text"}
 MARK = "=== the end of a command ==="
 MORE = "..."
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"^```\w+\n(# ([\w/]+\.\w+)\n.*?)^```$", re.MULTILINE | re.DOTALL)
 
 Bound = dict[str, Any]
 
@@ -42,6 +46,12 @@ Bound = dict[str, Any]
 def blocks(page: Path, language: str) -> list[str]:
     """Return the fenced blocks of a language in a page."""
     return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def files(page: Path) -> dict[str, str]:
+    """Return the files that a page shows, by their paths."""
+    text = page.read_text()
+    return {path: block for block, path in (found.groups() for found in FILE.finditer(text))}
 
 
 def loads(text: str) -> Any:
@@ -136,9 +146,24 @@ def commands(block: str) -> list[tuple[str, str]]:
     return found
 
 
+def steps(page: Path, cwd: Path) -> list[tuple[str, str]]:
+    """Return what the reader of a page does at a terminal: commands, and the writing of files."""
+    done: list[tuple[str, str]] = []
+    for block in FENCE.finditer(page.read_text()):
+        if block[1] == "console":
+            done += commands(block[2])
+        elif named := FILE.fullmatch(block[0]):
+            path = shlex.quote(str(cwd / named[2]))
+            done.append((f"cat > {path} <<'{MARK}'\n{named[1]}{MARK}", ""))
+    return done
+
+
 def play_console(page: Path, cwd: Path, replace: dict[str, str], **environ: str) -> None:
-    """Run all commands of a page in one shell and compare what they print."""
-    played = [each for block in blocks(page, "console") for each in commands(block)]
+    """Run all commands of a page in one shell and compare what they print.
+
+    Files of the page are written when their turn comes, at their paths below `cwd`.
+    """
+    played = steps(page, cwd)
     assert played
     lines = []
     for command, _ in played:

@@ -24,20 +24,21 @@ if TYPE_CHECKING:
     from chatd.testing.contracts import PresetSourceContract as PresetSourceContract
     from chatd.testing.contracts import ProviderContract as ProviderContract
     from chatd.testing.scripted import ScriptedProvider as ScriptedProvider
-    from chatd.testing.serving import BlockingServer as BlockingServer
-    from chatd.testing.serving import Server as Server
-    from chatd.testing.serving import serving as serving
+    from chatd.testing.server import BlockingServer as BlockingServer
+    from chatd.testing.server import Server as Server
+    from chatd.testing.server import serving as serving
     from chatd.testing.stores import StoreContract as StoreContract
 
+# No module is called as what is exported: importing it would put it in that one's place.
 _MODULE_OF = {
     "AuthContract": "contracts",
-    "BlockingServer": "serving",
+    "BlockingServer": "server",
     "PresetSourceContract": "contracts",
     "ProviderContract": "contracts",
     "ScriptedProvider": "scripted",
-    "Server": "serving",
+    "Server": "server",
     "StoreContract": "stores",
-    "serving": "serving",
+    "serving": "server",
 }
 
 __all__ = sorted(_MODULE_OF)

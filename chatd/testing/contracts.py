@@ -13,7 +13,7 @@ import httpx
 
 from chatd.preset import PresetSource
 from chatd.provider import Finish, Prompt, PromptMessage, Provider, Reasoning, Text, ToolCall
-from chatd.testing.serving import Server, serving
+from chatd.testing.server import Server, serving
 from chatd.types import Preset, Usage, User
 
 WITHIN = 60.0  # seconds for one test

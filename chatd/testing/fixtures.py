@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from chatd.testing.serving import BlockingServer
+    from chatd.testing.server import BlockingServer
 
 
 @pytest.fixture
 def serve_chatd(tmp_path: Path) -> Iterator[Callable[..., BlockingServer]]:
     """Give a function that runs a chatd with plugins, as chatd.testing.serving, until the end."""
-    from chatd.testing.serving import BlockingServer
+    from chatd.testing.server import BlockingServer
 
     with contextlib.ExitStack() as stack:
         number = 0
