@@ -16,6 +16,7 @@ from pymongo import MongoClient
 from tornado.ioloop import IOLoop
 
 pytest_plugins = ["leaks"]
+collect_ignore = ["outside_plugin"]  # a package with tests of its own: authors/test_outside_plugin
 
 MONGO = {"mongo": "pymongo", "motor": "motor"}  # kinds of stores, and their drivers
 STORES = ["sqlite", *MONGO]

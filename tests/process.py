@@ -36,15 +36,16 @@ def environment(**settings: str) -> dict[str, str]:
     return inherited | NO_LIMITS | settings
 
 
-def command(data_dir: Path, *arguments: str) -> list[str]:
+def command(data_dir: Path, *arguments: str, python: str = sys.executable) -> list[str]:
     """Return the command line that serves from a directory, on a free port."""
     serve = ["serve", "--port", "0", "--data-dir", str(data_dir)]
-    return [sys.executable, "-m", "chatd", *serve, *arguments]
+    return [python, "-m", "chatd", *serve, *arguments]
 
 
 class Process:
     """`chatd serve`. Settings are environment variables; what it logs is kept beside its data."""
 
+    python = sys.executable
     token = TOKEN
     ticket_url = ""
 
@@ -55,7 +56,7 @@ class Process:
         with self._log_path.open("ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(
-                command(data_dir, *arguments),
+                command(data_dir, *arguments, python=self.python),
                 cwd=data_dir.parent,  # where no conf/chatd.toml is
                 env=environment(**settings),
                 stdin=subprocess.DEVNULL,
