@@ -52,6 +52,7 @@ class App:
     generations: Generations
     models: Models
     presets: Presets
+    prompts: Prompts
     sessions: Sessions
     turns: Turns
     observations: Observations
@@ -204,6 +205,13 @@ class App:
             self.presets,
             self.observations,
         )
+        self.prompts = Prompts(
+            self.store,
+            config.llm,
+            most_chars=limits.prompt_chars or sys.maxsize,
+            plugins=self.plugins,
+            app=self,
+        )
         self.turns = Turns(
             self.store,
             self.broker,
@@ -215,13 +223,7 @@ class App:
                 generations_per_user=limits.generations_per_user,
                 refused=self.metrics.refused.add if self.metrics is not None else None,
             ),
-            prompts=Prompts(
-                self.store,
-                config.llm,
-                most_chars=limits.prompt_chars or sys.maxsize,
-                plugins=self.plugins,
-                app=self,
-            ),
+            prompts=self.prompts,
             admission=Admission(self.store, self.plugins, self),
             observations=self.observations,
             node=node.id,

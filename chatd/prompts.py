@@ -44,9 +44,17 @@ class Prompts:
         )
         run.ended.add_done_callback(lambda ended: self._histories.remember(history, ended))
         prompt = self._unprepared(session, model, history.messages)
+        return provider, await self.prepared(user, session, prompt)
+
+    async def prepared(self, user: User, session: Session, prompt: Prompt) -> Prompt:
+        """Return what the plugins make of a prompt. Raises PromptFailed.
+
+        Also for whoever asks a model beside a turn: a prompt with something of a session in it goes
+        to no provider without this.
+        """
         for call in self._calls:
             prompt = await self._replaced(call, user, session, prompt)
-        return provider, prompt
+        return prompt
 
     def _unprepared(
         self, session: Session, model: Model, history: Iterable[PromptMessage]

@@ -55,13 +55,18 @@ async def asked(
     app: chatd.App, user: chatd.User, session: chatd.Session, texts: tuple[str, str]
 ) -> str:
     """Return what the session's model would name it, empty when that cannot be told."""
-    said = "\n\n".join(text[:MOST_ASKED] for text in texts)
-    prompt = chatd.PromptMessage(role="user", content=f"{ASK}\n\n---\n{said}\n---\n\n{ASK}")
     pieces: list[str] = []
     try:
         provider, model = app.models.pick(user, session.model)
         settings = {"temperature": 0.2, "max_tokens": 200, "options": {}}
-        question = chatd.Prompt(model=model.name, messages=(prompt,), settings=settings)
+        said = (
+            chatd.PromptMessage(role="user", content=texts[0]),
+            chatd.PromptMessage(role="assistant", content=texts[1]),
+            chatd.PromptMessage(role="user", content=ASK),
+        )
+        whole = chatd.Prompt(model=model.name, messages=said, settings=settings)
+        # Whole, as half of a word might not be known for what must not be sent.
+        question = shown(await app.prompts.prepared(user, session, whole))
         async with (
             asyncio.timeout(ANSWERS_WITHIN),
             contextlib.aclosing(provider.stream(question)) as chunks,
@@ -73,6 +78,18 @@ async def asked(
         logger.info("session %s is named by its first words: %s", session.id, exc or "no answer")
         return ""
     return shortened("".join(pieces).strip().strip("\"'`*#“”„«» "))
+
+
+def shown(prompt: chatd.Prompt) -> chatd.Prompt:
+    """Return a prompt with what was said as a text to name: a conversation would be gone on with.
+
+    What plugins have put there for the model stays as it is.
+    """
+    first = [message for message in prompt.messages if message.role == "system"]
+    said = [message.content for message in prompt.messages if message.role != "system"]
+    texts = [text[:MOST_ASKED] for text in said if text != ASK]
+    asks = "\n\n".join([f"{ASK}\n\n---", *texts, f"---\n\n{ASK}"])
+    return prompt.replace(messages=(*first, chatd.PromptMessage(role="user", content=asks)))
 
 
 def shortened(text: str) -> str:

@@ -89,6 +89,61 @@ async def test_by_the_model(tmp_path: Path, reply: list[Any], title: str) -> Non
     assert "Boil it." in script.prompts[1].messages[0].content
 
 
+REDACTED = """
+[plugins]
+enabled = ["auth_token", "redact", "title"]
+[plugins.title]
+by = "model"
+[[plugins.redact.rules]]
+pattern = '\\b\\d{4}-\\d{4}\\b'
+replacement = '<card>'
+"""
+
+
+async def test_what_is_redacted_does_not_get_to_the_model_with_the_title(tmp_path: Path) -> None:
+    """Who asks for a title is given what a turn's prompt is, also where the text is cut."""
+    script = Script(["You paid with 9876-5432."], ["Paying"])
+    async with chatting(tmp_path, script, **configured(tmp_path, REDACTED)) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session()
+        async with alice.socket("sessions") as socket:
+            await alice.send(session_id, "pay with 1234-5678" + " " * 1975 + "or 4321-8765")
+            assert (await named(alice, socket))["title"] == "Paying"
+    (asked,) = [message.content for message in script.prompts[1].messages]
+    assert "pay with <card>" in asked
+    assert "You paid with <card>." in asked
+    assert "4321" not in asked
+    assert "1234" not in asked
+    assert "9876" not in asked
+
+
+class Refusing:
+    """Fails the prompt of everything but the first turn."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    @chatd.hookimpl
+    def prepare_prompt(self) -> None:
+        """Count, and fail."""
+        self.asked += 1
+        if self.asked > 1:
+            raise chatd.Forbidden("This must not be sent.")
+
+
+async def test_a_title_whose_prompt_fails_is_not_asked_for(tmp_path: Path) -> None:
+    """When a plugin fails the prompt nothing is sent, and the words are taken."""
+    script, refusing = Script(["Hi."], ["no"]), Refusing()
+    async with chatting(tmp_path, script, refusing, **configured(tmp_path, BY_MODEL)) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session()
+        async with alice.socket("sessions") as socket:
+            await alice.send(session_id, "hello there")
+            assert (await named(alice, socket))["title"] == "hello there"
+    assert refusing.asked == 2
+    assert len(script.prompts) == 1
+
+
 class Noticed(Script):
     """Says when it is asked for a title."""
 
