@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from marshmallow import ValidationError, fields
 
 from chatd.types import Request
+
+# As some proxies write an address: 192.0.2.1:4711, [2001:db8::1]:4711
+_PORT = re.compile(r"\A(?:\[([^\]]*)\]|([\d.]+))(?::\d+)?\Z")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -42,13 +46,17 @@ def parse_address(text: str) -> Address | None:
 def client_address(request: Request, proxies: Sequence[Network] = ()) -> str:
     """Return whose a request is, to count by: its socket's peer, of a proxy whom that names last.
 
-    An IPv6 network of 64 bits is one: who has one address of it has all. Not to be trusted further:
-    what stands in X-Forwarded-For before the names that our proxies added is the client's own.
+    What it names may have a port. What is no address is nobody, and the proxy itself counts: what
+    stands before the names that our proxies added is the client's own, and not to be trusted. An
+    IPv6 network of 64 bits is one: who has one address of it has all.
     """
     named = request.headers.get("X-Forwarded-For", "").split(",")
     address = parse_address(request.peer)
     while address is not None and named and any(address in network for network in proxies):
-        address = parse_address(named.pop().strip()) or address
+        client = parse_address(_PORT.sub(r"\1\2", named.pop().strip()))
+        if client is None:
+            break
+        address = client
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((address, 64), strict=False))
     return str(address)

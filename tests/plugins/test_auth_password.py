@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import json
 import os
 import pty
@@ -328,6 +329,26 @@ async def test_addresses_behind_a_proxy(tmp_path: Path) -> None:
             assert again.status_code == 429
         other = await sign_in(chat, "b", GOOD, **{"X-Forwarded-For": "192.0.2.2"})
         assert other.status_code == 401
+
+
+PROXIED = [
+    ("6.6.6.6, 192.0.2.1:4711", "192.0.2.1"),
+    ("6.6.6.6, [2001:db8::1]:4711", "2001:db8::/64"),
+    ("6.6.6.6, [2001:db8::1]", "2001:db8::/64"),
+    ("6.6.6.6, 192.0.2.1:4711, 127.0.0.1:80", "192.0.2.1"),
+    ("6.6.6.6, unknown", "127.0.0.1"),
+    ("6.6.6.6, ", "127.0.0.1"),
+    ("6.6.6.6, 192.0.2.1, 127.0.0.1, _hidden", "127.0.0.1"),
+    ("", "127.0.0.1"),
+]
+
+
+@pytest.mark.parametrize(("header", "address"), PROXIED)
+def test_what_a_client_claims_is_never_its_address(header: str, address: str) -> None:
+    """A proxy may name a port; where it names no address, what stands before is not asked."""
+    headers = {"X-Forwarded-For": header}
+    request = Request(method="", path="", headers=headers, peer="127.0.0.1")
+    assert client_address(request, [ipaddress.ip_network("127.0.0.1")]) == address
 
 
 def test_networks_of_ipv6_are_one() -> None:
