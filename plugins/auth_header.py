@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import marshmallow as ma
@@ -80,7 +81,7 @@ async def authenticate(app: chatd.App, request: chatd.Request) -> chatd.User | N
     name = _name(sent)
     roles = None
     if config["roles_header"] is not None:
-        sent = _text(request.headers.get(config["roles_header"], ""))
+        sent = _text(_once(request.headers, config["roles_header"]))
         roles = [role.strip() for role in sent.split(",") if role.strip()]
     return await chatd.outside_user(
         app.store,
@@ -118,6 +119,15 @@ def _name(sent: str) -> str:
         logger.warning("the proxy's header with the user's name makes no sense: refused")
         raise chatd.Unauthenticated("The name that the proxy gave you makes no sense.")
     return name
+
+
+def _once(headers: Mapping[str, str], name: str) -> str:
+    """Return a header that has commas of its own. Raises Unauthenticated if it came twice."""
+    all_of = getattr(headers, "get_list", None)  # of Tornado's; those of a test may be a dict
+    if all_of is not None and len(all_of(name)) > 1:
+        logger.warning("the proxy's header %s came twice: refused", name)
+        raise chatd.Unauthenticated("The roles that the proxy gave you make no sense.")
+    return headers.get(name, "")
 
 
 def _text(sent: str) -> str:
