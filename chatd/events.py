@@ -53,7 +53,8 @@ class Observed(Value, frozen=True, kw_only=True):
     * `turn_started`: `message` is the answer that is being written; `detail` has the `kind`: send,
       regenerate or edit;
     * `turn_ended`: `message` is the answer, whose `status` says how; `session` is the session as it
-      then was, None when another server ended it;
+      then was, None when another server ended it; `detail` has what the model has `said`, in bytes
+      of text and reasoning, also what a stop has cut off, 0 when its server crashed meanwhile;
     * `session_created`, `session_updated`, `session_deleted`: `session`; the last one also for one
       that was erased;
     * `connection_opened`, `connection_closed`: `detail` has the `id` that is in the log, the

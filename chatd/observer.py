@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chatd.metrics import Metrics
 from chatd.observations import Observations
@@ -27,6 +27,7 @@ class Observer:
         self._metrics = metrics
         self._observations = observations
         self._traces = traces
+        self._runs: dict[str, Run] = {}
         self._spans: dict[str, list[Span]] = {}  # of each run: its turn, then its generation
 
     def reserved(self, run: Run) -> None:
@@ -37,6 +38,7 @@ class Observer:
 
     def started(self, run: Run) -> None:
         """Begin a generation, in its own task."""
+        self._runs[run.id] = run
         if self._metrics is not None:
             run.pace = self._metrics.pace(run.message.model, run.started_at)
         if self._traces is not None:
@@ -55,7 +57,10 @@ class Observer:
         if self._observations is not None:
             tell, session_id = self._observations.tell, answer.session_id
             tell("message_stored", user_id, session_id=session_id, message=answer)
-            tell("turn_ended", user_id, session=session, session_id=session_id, message=answer)
+            run = self._runs.get(answer.id)
+            said = {"said": run.size if run else 0}
+            about: dict[str, Any] = {"session_id": session_id, "message": answer, "detail": said}
+            tell("turn_ended", user_id, session=session, **about)
         if self._metrics is not None:
             self._metrics.turn_ended(answer)
         spans = self._spans.get(answer.id, ())
@@ -74,6 +79,7 @@ class Observer:
 
     def released(self, run: Run) -> None:
         """End a turn, also one that did not come to be."""
+        self._runs.pop(run.id, None)
         if self._traces is not None:
             for span in reversed(self._spans.pop(run.id, ())):
                 self._traces.end(span)

@@ -57,7 +57,9 @@ async def observe(app: chatd.App, event: chatd.Observed) -> None:
         return
     usage = answer.usage
     tokens = usage.total_tokens or usage.prompt_tokens + usage.completion_tokens if usage else 0
-    tokens = tokens or len(answer.content.encode()) // BYTES_PER_TOKEN
+    # Not what is stored: who stops an answer says how much of it is kept, and has read it all.
+    said = max(event.detail.get("said", 0), len(answer.content.encode()))
+    tokens = tokens or said // BYTES_PER_TOKEN
     if tokens:
         day = Day(event.at)
         await app.store.add_to_count(

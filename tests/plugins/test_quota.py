@@ -65,6 +65,26 @@ async def test_tokens_of_a_day(tmp_path: Path, usage: chatd.Usage | None) -> Non
     assert error["retry_after"] > 0
 
 
+async def test_tokens_of_a_stopped_turn(tmp_path: Path) -> None:
+    """Who stops an answer and keeps nothing of it has had what was said, reasoning too."""
+    environ = configured(tmp_path, f"{TABLE}tokens_per_day = 20\n")
+    reply = [chatd.Reasoning(text="y" * 30), "x" * 30, asyncio.Event()]
+    async with chatting(tmp_path, Script(reply), **environ) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session()
+        async with alice.socket(f"session/{session_id}") as socket:
+            await socket.send("send_message", message="hi")
+            await socket.until("ai_message_chunk")
+            await socket.send("stop_generation", seen_seq=0)
+            ended = (await socket.until("ai_message_complete"))[-1]
+        assert ended["message"]["content"] == ""
+        key = Day().key(alice.user.id, "tokens")
+        async with asyncio.timeout(20):
+            while (used := await chat.app.store.get_datum("quota", key)) is None:
+                await alice.messages(session_id)
+        assert used.value == 20
+
+
 def test_a_day_ends_at_midnight() -> None:
     """A day is that of UTC; what was used in it is forgotten a day after its end."""
     day = Day(dt.datetime(2026, 12, 31, 23, 59, 30, tzinfo=dt.UTC))
