@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Script, chatting
+from harness import API, Script, chatting
 from marshmallow import Schema, fields
 
 import chatd
@@ -116,6 +116,7 @@ async def test_origins_of_a_plugins_path(tmp_path: Path) -> None:
     "route",
     [
         ("(", Door),
+        ("(?i)door", Door),
         ("/door", Door),
         ("door", NoteSchema),
         ("door", "Door"),
@@ -128,6 +129,17 @@ async def test_a_wrong_route_ends_the_start(tmp_path: Path, route: Any) -> None:
     with pytest.raises(ConfigError, match=r"Plugin Notes \(.*test_plugin_routes\.py\)"):
         async with chatting(tmp_path, Notes(route), Script()):
             pass
+
+
+async def test_a_choice_stays_behind_the_plugins_path(tmp_path: Path) -> None:
+    """A pattern with a choice is of the plugin's paths alone, each of them whole."""
+    plugin = Notes((r"one|/api/sessions/|two", Door))
+    async with chatting(tmp_path, plugin, Script()) as chat:
+        http = chat.anonymous().http
+        asked = [await http.get(f"/x/Notes/{name}") for name in ("one", "two", "ones")]
+        core = (await http.get(f"{API}/sessions/")).status_code
+    assert [answer.status_code for answer in asked] == [200, 200, 404]
+    assert core == 401
 
 
 async def test_a_path_is_registered_once(tmp_path: Path) -> None:

@@ -46,11 +46,17 @@ def plugin_routes(app: App) -> list[tuple[str, type[RouteHandler]]]:
     routes: list[tuple[str, type[RouteHandler]]] = []
     for plugin, route in app.routes:
         pattern, handler = _checked(app, plugin, route)
-        path = f"/x/{re.escape(plugin)}/{pattern}".rstrip("/")
+        path = _path(plugin, pattern)
         if path in dict(routes):
             raise _wrong(app, plugin, f"registers the path {path} twice.")
         routes.append((path, handler))
     return routes
+
+
+def _path(plugin: str, pattern: str) -> str:
+    # In a group when there is a choice in it, whose ends would be those of the whole path else.
+    own = f"(?:{pattern})" if "|" in pattern else pattern
+    return f"/x/{re.escape(plugin)}/{own}".rstrip("/")
 
 
 def _checked(app: App, plugin: str, route: Sequence[Any]) -> tuple[str, type[RouteHandler]]:
@@ -59,6 +65,7 @@ def _checked(app: App, plugin: str, route: Sequence[Any]) -> tuple[str, type[Rou
     pattern, handler = route
     try:
         re.compile(pattern)
+        re.compile(_path(plugin, pattern))
     except re.error as exc:
         raise _wrong(app, plugin, f"registers the wrong pattern {pattern!r}: {exc}.") from exc
     if pattern.startswith(("/", "^")):
