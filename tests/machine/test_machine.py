@@ -27,7 +27,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from readers import Screen, SocketReader, StreamReader
-from scene import Scene, error_of
+from stage import Scene, error_of
 
 from chatd.errors import GenerationRunning
 from chatd.provider import Finish, Reasoning, ToolCall

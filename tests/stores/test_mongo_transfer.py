@@ -52,6 +52,8 @@ async def test_a_copy_has_every_field(mongodb: str) -> None:
                     before.pop(volatile, None), after.pop(volatile, None)
             if before.get("branches") == {}:
                 del before["branches"]
+            # Drawn anew, so that nobody takes the copy of a session for the one that he knows.
+            before.pop("made", None), after.pop("made", None)
             assert after == before
 
 
