@@ -149,14 +149,14 @@ class ConfigSchema(ma.Schema):
 
 
 @chatd.hookimpl
-def authenticate(app: chatd.App, request: chatd.Request) -> chatd.User | None:
+async def authenticate(app: chatd.App, request: chatd.Request) -> chatd.User | None:
     """Return the user of the key, None when there is no key: then others are asked."""
     key = request.headers.get("X-Key")
     if key is None:
         return None
     for name, expected in app.plugin_config("NAME")["keys"].items():
         if secrets.compare_digest(key.encode(), expected.encode()):
-            return chatd.User(id=f"NAME:{name}", name=name)
+            return await chatd.outside_user(app.store, "NAME", name)
     raise chatd.Unauthenticated("This key is not known.")
 '''
 

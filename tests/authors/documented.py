@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator
@@ -52,7 +53,7 @@ async def having(
 
 def write(directory: Path, name: str) -> None:
     """Write a plugin as its page shows it."""
-    directory.mkdir(exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     (directory / f"{name}.py").write_text(PLUGINS[name])
 
 
@@ -69,3 +70,13 @@ async def answer(server: Server, text: str = "hi", model: str = "script/model") 
     session = await alice.sessions.create(model=model)
     sent = await alice.turns.send(session.id, text)
     return str(sent.ai_message.content)
+
+
+async def kept(server: Server, plugin: str) -> list[Any]:
+    """Return the values that a plugin keeps in the store, as soon as there are any."""
+    async with asyncio.timeout(20):
+        while True:
+            found = await server.app.store.list_data(plugin)
+            if found:
+                return [datum.value for datum in found]
+            await asyncio.sleep(0)

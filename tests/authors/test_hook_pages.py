@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import logging
 import tomllib
@@ -12,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from click.testing import CliRunner
-from documented import DOCS, answer, ask, having, write
+from documented import DOCS, answer, ask, having, kept, write
 from transcripts import blocks, files
 
 import chatd
@@ -90,10 +89,7 @@ async def test_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_pulse(tmp_path: Path) -> None:
     """Has a task that ends with chatd, which the store then shows."""
     async with having(tmp_path, "pulse") as server:
-        store = server.app.store
-        async with asyncio.timeout(20):
-            while await store.get_datum("pulse", "last") is None:
-                pass
+        await kept(server, "pulse")
     async with having(tmp_path, "starts") as server:
         last = await server.app.store.get_datum("pulse", "last")
     assert last is not None and last.value == "gone"
@@ -149,15 +145,17 @@ async def test_directory(tmp_path: Path) -> None:
         def register_routes(self) -> Any:
             return [("", Other)]
 
-    config = '[plugins.directory]\nurl = "http://localhost:1/x"'
-    async with having(tmp_path, "directory", Users(), config=config) as server:
-        right = {"login": "bob", "password": "secret"}
+    right = {"login": "bob", "password": "secret"}
+    async with having(tmp_path / "other", "clock", Users()) as other:
+        config = f'[plugins.directory]\nurl = "{other.url}/x/Users/"'
+        async with having(tmp_path, "directory", config=config) as server:
+            signed_in = await ask(server, "POST", "/sign_in/", json=right)
+            wrong = await ask(server, "POST", "/sign_in/", json=right | {"password": "x"})
+    assert signed_in.json()["user"]["name"] == "bob"
+    assert wrong.status_code == 401
+    config = '[plugins.directory]\nurl = "http://localhost:1/"'
+    async with having(tmp_path, "directory", config=config) as server:
         assert (await ask(server, "POST", "/sign_in/", json=right)).status_code == 503
-        server.app.plugin_config("directory")["url"] = f"{server.url}/x/Users/"
-        signed_in = await ask(server, "POST", "/sign_in/", json=right)
-        assert signed_in.json()["user"]["name"] == "bob"
-        wrong = await ask(server, "POST", "/sign_in/", json=right | {"password": "x"})
-        assert wrong.status_code == 401
 
 
 async def test_parrot(tmp_path: Path) -> None:
@@ -285,8 +283,4 @@ async def test_tokens(tmp_path: Path) -> None:
     script = ScriptedProvider(["hi", chatd.Usage(total_tokens=7)])
     async with having(tmp_path, "tokens", script) as server:
         await answer(server)
-        user = await server.app.store.get_account(name="alice")
-        assert user is not None
-    async with having(tmp_path, "starts") as server:
-        counted = await server.app.store.get_datum("tokens", user.user.id)
-    assert counted is not None and counted.value == 7
+        assert await kept(server, "tokens") == [7]
