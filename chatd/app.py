@@ -16,6 +16,7 @@ from chatd.catalog import Models, Presets
 from chatd.config import Config
 from chatd.errors import ConfigError, Unauthenticated
 from chatd.generations import Generations
+from chatd.histories import Histories
 from chatd.hub import Hub
 from chatd.limits import TurnLimits
 from chatd.metrics import Metrics
@@ -197,6 +198,7 @@ class App:
             reply_bytes=limits.reply_bytes or sys.maxsize,
             observer=Observer(self.metrics, self.traces, self.observations),
         )
+        histories = Histories(self.store)
         self.sessions = Sessions(
             self.store,
             self.broker,
@@ -204,6 +206,7 @@ class App:
             self.generations,
             self.presets,
             self.observations,
+            histories,
         )
         self.prompts = Prompts(
             self.store,
@@ -211,6 +214,7 @@ class App:
             most_chars=limits.prompt_chars or sys.maxsize,
             plugins=self.plugins,
             app=self,
+            histories=histories,
         )
         self.turns = Turns(
             self.store,

@@ -21,7 +21,8 @@ MOST_SESSIONS = 10_000
 class History:
     """What stands before the message `tip_id`: the newest messages that `max_chars` holds."""
 
-    def __init__(self, max_chars: int) -> None:
+    def __init__(self, max_chars: int, made: str) -> None:
+        self.made = made  # which of the sessions that had this id after each other
         self.tip_id = ""  # known when the turn has ended
         self.max_chars = max_chars
         self.messages: deque[PromptMessage] = deque()
@@ -59,14 +60,17 @@ class Histories:
         parent_id: str | None,
         *,
         max_chars: int,
+        made: str = "",
     ) -> History:
         """Return the newest messages of the shown branch up to the `new` ones of a turn.
 
-        `parent_id` is the message before them. As many as max_chars holds uncut, but at least one.
+        `parent_id` is the message before them, `made` that of the Head. As many as max_chars holds
+        uncut, but at least one.
         """
-        history = self._forget(session_id)
-        if history is None or history.tip_id != parent_id or history.max_chars < max_chars:
-            history = History(max_chars)
+        history = self.forget(session_id)
+        is_known = history is not None and (history.tip_id, history.made) == (parent_id, made)
+        if history is None or not is_known or history.max_chars < max_chars:
+            history = History(max_chars, made)
             for message in await self._store.history(user_id, session_id, max_chars=max_chars):
                 history.add(message)
             return history
@@ -82,13 +86,14 @@ class Histories:
         answer = ended.result()
         _add(history, answer)
         history.tip_id = answer.id
-        self._forget(answer.session_id)
+        self.forget(answer.session_id)
         self._known[answer.session_id] = history
         self._chars += history.chars
         while self._chars > self._most_chars or len(self._known) > self._most_sessions:
-            self._forget(next(iter(self._known)))
+            self.forget(next(iter(self._known)))
 
-    def _forget(self, session_id: str) -> History | None:
+    def forget(self, session_id: str) -> History | None:
+        """Forget a session that was erased: another may get its id, and its messages' ids."""
         history = self._known.pop(session_id, None)
         if history is not None:
             self._chars -= history.chars

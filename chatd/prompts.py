@@ -12,7 +12,7 @@ from chatd.provider import Prompt, PromptMessage, Provider
 from chatd.run import Run
 from chatd.settings import LlmSettings
 from chatd.store import Store
-from chatd.types import Model, Session, User
+from chatd.types import Head, Model, Session, User
 
 HOOK = "prepare_prompt"
 
@@ -25,23 +25,30 @@ class Prompts:
     """
 
     def __init__(
-        self, store: Store, llm: LlmSettings, *, most_chars: int, plugins: Plugins, app: object
+        self,
+        store: Store,
+        llm: LlmSettings,
+        *,
+        most_chars: int,
+        plugins: Plugins,
+        app: object,
+        histories: Histories | None = None,
     ) -> None:
         self._plugins, self._app = plugins, app
         self._calls = plugins.calls(HOOK)
-        self._store, self._histories = store, Histories(store)
+        self._store, self._histories = store, histories or Histories(store)
         self._llm = llm
         self._most_chars = most_chars
 
     async def make(
-        self, run: Run, user: User, session: Session, provider: Provider, model: Model
+        self, run: Run, user: User, head: Head, provider: Provider, model: Model
     ) -> tuple[Provider, Prompt]:
-        """Return the prompt for a turn of a session, and who is to be given it."""
+        """Return the prompt for a turn, and who is to be given it; `head` is from its beginning."""
+        session = head.session
         room = max(0, self._most_chars - len(session.system_prompt))
         first = [*run.new_messages, run.message][0]
-        history = await self._histories.of_turn(
-            user.id, session.id, run.new_messages, first.parent_id, max_chars=room
-        )
+        where = (user.id, session.id, run.new_messages, first.parent_id)
+        history = await self._histories.of_turn(*where, max_chars=room, made=head.made)
         run.ended.add_done_callback(lambda ended: self._histories.remember(history, ended))
         prompt = self._unprepared(session, model, history.messages)
         return provider, await self.prepared(user, session, prompt)

@@ -14,6 +14,7 @@ from chatd.catalog import Presets
 from chatd.errors import GenerationRunning, InvalidInput, NotFound
 from chatd.events import Event
 from chatd.generations import Generations
+from chatd.histories import Histories
 from chatd.hub import Hub
 from chatd.observations import Observations
 from chatd.pages import NewestPage, NewestPages
@@ -39,8 +40,10 @@ class Sessions:
         generations: Generations,
         presets: Presets,
         observations: Observations,
+        histories: Histories,
     ) -> None:
         self._store = store
+        self._histories = histories
         self._observations = observations
         self._broker = broker
         self._hub = hub
@@ -146,6 +149,7 @@ class Sessions:
         else:
             raise GenerationRunning("A turn of this session is being mended; try again soon.")
         self._pages.forget(session_id)
+        self._histories.forget(session_id)
         self._tell_all(user.id, "session_deleted", session.replace(is_active=False))
 
     async def _stop_running(self, user: User, session_id: str, version: int | None) -> bool:

@@ -163,11 +163,15 @@ class Slot(Value, frozen=True, kw_only=True):
 
 
 class Head(Value, frozen=True, kw_only=True):
-    """Where a session stands: what a subscriber must know to miss nothing."""
+    """Where a session stands: what a subscriber must know to miss nothing.
+
+    `made` is as in Tip, empty for a store that cannot tell.
+    """
 
     session: Session
     revision: int = 0
     slot: Slot | None = None
+    made: str = ""
 
 
 class Tip(Value, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from harness import API, Client, Script, chatting
 from routes import check_problem
 
 import chatd
+from chatd.store.transfer import Conversation, StoredMessage, StoredSession
 
 pytestmark = pytest.mark.usefixtures("each_store")
 
@@ -210,6 +211,24 @@ async def test_purge(tmp_path: Path) -> None:
                 check_problem(await call(alice, method, path + rest), 404, "not_found")
         assert (await alice.call("GET", "/sessions/?is_active=all"))["results"] == []
         assert (await alice.call("GET", "/health/stats/"))["messages"]["total"] == 0
+
+
+async def test_what_was_purged_is_in_no_prompt(tmp_path: Path) -> None:
+    """An erased session that is imported again, edited, is told to the model as it is now."""
+    script = Script(["one"], ["two"])
+    async with chatting(tmp_path, script) as chat:
+        alice, store = await chat.client("alice"), chat.app.store
+        session_id = await alice.new_session()
+        await alice.send(session_id, "erased")
+        session = await store.get_session(alice.user.id, session_id)
+        found = (await store.list_messages(alice.user.id, session_id)).results
+        await alice.call("DELETE", f"/sessions/{session_id}/?purge=true", 204)
+        edited = [found[0].replace(content="edited"), found[1]]
+        records = [StoredMessage(user_id=alice.user.id, branch=0, message=m) for m in edited]
+        record = StoredSession(user_id=alice.user.id, session=session, seq=2, revision=3)
+        await store.add_conversations([Conversation(record, records)])
+        await alice.send(session_id, "next")
+    assert [message.content for message in script.prompts[-1].messages] == ["edited", "one", "next"]
 
 
 @pytest.mark.parametrize("query", ["", "?purge=true"])

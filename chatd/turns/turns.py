@@ -180,9 +180,7 @@ class Turns:
         run.begin(list(stored[:-1]), stored[-1])
         run.begun.set()
         self._announce(user, run)
-        self._generations.start(
-            run, lambda run: self._prompts.make(run, user, head.session, *picked[0])
-        )
+        self._generations.start(run, lambda run: self._prompts.make(run, user, head, *picked[0]))
         return Sent(
             kind=ask.kind, user_message=question or stored[0], generation_id=run.id, run=run
         )

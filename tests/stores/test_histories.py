@@ -7,10 +7,12 @@ from random import Random
 
 import pytest
 from stored import ALICE, a_question, a_slot, a_turn, add, an_answer, finish
+from test_pages import another
 
 from chatd.errors import StoreUnavailable
 from chatd.histories import Histories
 from chatd.store import Store
+from chatd.store.transfer import StoredMessage, StoredSession
 from chatd.types import Message, Session
 
 
@@ -41,7 +43,9 @@ class Talk:
             slot.generation_id, [question, an_answer(self.session, slot)]
         )
         history = await self.histories.of_turn(
-            ALICE.id, self.session.id, stored[:1], parent_id, max_chars=max_chars
+            *(ALICE.id, self.session.id, stored[:1], parent_id),
+            max_chars=max_chars,
+            made=head.made,
         )
         told = await store.history(ALICE.id, self.session.id, max_chars=max_chars)
         assert list(history.messages) == told
@@ -92,14 +96,32 @@ async def test_the_next_turn_reads_nothing(store: Store) -> None:
     slot = a_slot()
     question, answer = a_question(session, slot), an_answer(session, slot, content="x")
     await Talk(store, histories, session).turn("one", "two")
-    tip = (await store.get_session(ALICE.id, session.id)).head_id
+    head = await store.get_head(ALICE.id, session.id)
     await store.aclose()
 
-    history = await histories.of_turn(ALICE.id, session.id, [question], tip, max_chars=1000)
+    where = (ALICE.id, session.id, [question], head.session.head_id)
+    history = await histories.of_turn(*where, max_chars=1000, made=head.made)
     assert [message.content for message in history.messages] == ["one", "two", "question"]
     histories.remember(history, ended(answer))
     with pytest.raises(StoreUnavailable):
         await histories.of_turn(ALICE.id, session.id, [question], "other", max_chars=1000)
+
+
+async def test_an_erased_session_that_comes_back_is_another(store: Store, url: str) -> None:
+    """A file that was edited and imported again has the ids it had; its own text is in a prompt."""
+    talk = Talk(store, Histories(store), await add(store))
+    await talk.turn("erased")
+    messages = (await store.list_messages(ALICE.id, talk.session.id)).results
+    stored = await store.get_session(ALICE.id, talk.session.id)
+    async with another(url) as elsewhere:
+        await elsewhere.purge_session(ALICE.id, talk.session.id)
+        if url.startswith("sqlite"):  # there no other process does that
+            talk.histories.forget(talk.session.id)
+        edited = [messages[0].replace(content="edited"), messages[1]]
+        records = [StoredMessage(user_id=ALICE.id, branch=0, message=m) for m in edited]
+        record = StoredSession(user_id=ALICE.id, session=stored, seq=2, revision=3)
+        await elsewhere.add_conversations([(record, records)])
+    await talk.turn("next")
 
 
 async def test_a_failed_turn_is_forgotten(store: Store) -> None:

@@ -37,7 +37,7 @@ _spoken_of = msgspec.json.Decoder(list[Spoken]).decode
 ACCOUNT = PRESET = {"document": 1, "_id": 0}
 MESSAGE = {"document": 1, "checkpoint": 1, "_id": 0}
 SESSION = dict.fromkeys(("document", "message_count", "last_message_at", "head_id"), 1)
-HEAD = {**SESSION, "revision": 1, "slot": 1}
+HEAD = {**SESSION, "revision": 1, "slot": 1, "made": 1}
 SHOWN = {"branch": 1, "branches": 1}
 TIP = {"head_id": 1, "revision": 1, "made": 1, "slot.generation_id": 1}
 # For a pipeline on tokens: each with its user.
@@ -89,6 +89,7 @@ def head_of(document: Document, messages: Sequence[Message] = ()) -> Head:
         session=session_of(document),
         revision=max([document["revision"], *(message.revision for message in messages)]),
         slot=slot_of(document),
+        made=document.get("made", ""),
     )
 
 
