@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from chatd.calling import Call
-from chatd.errors import ChatdError, PromptFailed
+from chatd.errors import ChatdError, GenerationInterrupted, PromptFailed, StoreUnavailable
 from chatd.histories import Histories
 from chatd.plugins import Plugins
 from chatd.provider import Prompt, PromptMessage, Provider
@@ -43,12 +43,18 @@ class Prompts:
     async def make(
         self, run: Run, user: User, head: Head, provider: Provider, model: Model
     ) -> tuple[Provider, Prompt]:
-        """Return the prompt for a turn, and who is to be given it; `head` is from its beginning."""
+        """Return the prompt for a turn, and who is to be given it; `head` is from its beginning.
+
+        Raises PromptFailed, and GenerationInterrupted while the store is away.
+        """
         session = head.session
         room = max(0, self._most_chars - len(session.system_prompt))
         first = [*run.new_messages, run.message][0]
         where = (user.id, session.id, run.new_messages, first.parent_id)
-        history = await self._histories.of_turn(*where, max_chars=room, made=head.made)
+        try:
+            history = await self._histories.of_turn(*where, max_chars=room, made=head.made)
+        except StoreUnavailable as exc:
+            raise GenerationInterrupted from exc
         run.ended.add_done_callback(lambda ended: self._histories.remember(history, ended))
         prompt = self._unprepared(session, model, history.messages)
         return provider, await self.prepared(user, session, prompt)

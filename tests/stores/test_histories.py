@@ -6,14 +6,19 @@ import asyncio
 from random import Random
 
 import pytest
-from stored import ALICE, a_question, a_slot, a_turn, add, an_answer, finish
+from stored import ALICE, a_question, a_slot, a_turn, add, an_answer, begin, finish
 from test_pages import another
 
-from chatd.errors import StoreUnavailable
+from chatd.errors import GenerationInterrupted, StoreUnavailable
 from chatd.histories import Histories
+from chatd.plugins import Plugins
+from chatd.prompts import Prompts
+from chatd.run import Run
+from chatd.settings import LlmSettings
 from chatd.store import Store
 from chatd.store.transfer import StoredMessage, StoredSession
-from chatd.types import Message, Session
+from chatd.testing import ScriptedProvider
+from chatd.types import Message, Model, Session
 
 
 class Talk:
@@ -137,3 +142,19 @@ async def test_a_failed_turn_is_forgotten(store: Store) -> None:
 
     with pytest.raises(StoreUnavailable):
         await histories.of_turn(ALICE.id, session.id, [], tip, max_chars=1000)
+
+
+async def test_a_prompt_while_the_store_is_away(store: Store) -> None:
+    """A turn whose history cannot be read was interrupted by the server, and may be asked again."""
+    session = await add(store)
+    slot, messages = await begin(store, session)
+    head = await store.get_head(ALICE.id, session.id)
+    run = Run(user_id=ALICE.id, session_id=session.id, slot=slot, publish=lambda *items: None)
+    run.begin(messages[:1], messages[1])
+    prompts = Prompts(store, LlmSettings(), most_chars=1000, plugins=Plugins(), app=None)
+    script = ScriptedProvider()
+    model = Model(id="script/model", name="model", provider="script")
+    await store.aclose()
+
+    with pytest.raises(GenerationInterrupted):
+        await prompts.make(run, ALICE, head, script, model)
