@@ -85,6 +85,18 @@ async def test_what_was_told_stays() -> None:
         assert await found_by(provider) == before
 
 
+async def test_what_was_told_of_a_model_that_went_is_forgotten() -> None:
+    """One that comes back is asked about anew, and what it was before does not count."""
+    async with LlmServer(kind="ollama") as server, providing(server.url + "/v1") as provider:
+        documents = dict(server.documents)
+        await provider.models()
+        server.documents["GET /api/tags"] = {"models": [{"name": GEMMA}]}
+        await provider.models()
+        server.documents |= {"GET /api/tags": documents["GET /api/tags"]}
+        server.documents[f"POST /api/show {QWEN}"] = "nonsense"
+        assert (QWEN, None, ()) in await found_by(provider)
+
+
 async def test_a_server_that_tells_nothing_beside_its_list() -> None:
     """Where every native API is a 404, the models are those of the list, without facts."""
     async with LlmServer(models=["a"]) as server, providing(server.url + "/v1") as provider:

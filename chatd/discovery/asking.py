@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 QUESTION = 2.0  # seconds for one document
 ALTOGETHER = 5.0  # seconds for Ollama, which is asked about each of its models
 AT_A_TIME = 8
+SHOW = "/api/show"
 MAX_DOCUMENT = 4 * 1024 * 1024
 
 Told = dict[str, Facts]
@@ -58,14 +59,20 @@ class Discovery:
         return offered(known)
 
     async def ollama(self, server: Server, names: Told) -> Told:
-        """Return what Ollama tells of these models in time; of the others nothing is known."""
+        """Return what Ollama tells of these models in time; of the others nothing is known.
+
+        What it told of models that it no longer has is forgotten.
+        """
         found = dict(names)
+        shown, path = {(server.url, SHOW, name) for name in names}, (server.url, SHOW)
+        for key in [key for key in self._told if key[:2] == path and key not in shown]:
+            del self._told[key]
 
         async def show(name: str) -> None:
             def read(shown: Any) -> Told:
                 return {name: natives.ollama(shown)}
 
-            found.update(await self._ask(server, "/api/show", read, model=name))
+            found.update(await self._ask(server, SHOW, read, model=name))
 
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ALTOGETHER), asyncio.TaskGroup() as group:
