@@ -163,10 +163,7 @@ class Slot(Value, frozen=True, kw_only=True):
 
 
 class Head(Value, frozen=True, kw_only=True):
-    """Where a session stands: what a subscriber must know to miss nothing.
-
-    `made` is as in Tip, empty for a store that cannot tell.
-    """
+    """Where a session stands; `made` as in Tip, empty when the store cannot tell."""
 
     session: Session
     revision: int = 0
