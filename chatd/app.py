@@ -249,7 +249,9 @@ class App:
 
     async def authenticate(self, request: Request) -> User:
         """Return who makes a request. Raises Unauthenticated when no plugin knows them."""
-        user: User | None = await self.plugins.first("authenticate", app=self, request=request)
+        user: User | None = await self.plugins.first(
+            "authenticate", User, app=self, request=request
+        )
         if user is None:
             raise Unauthenticated
         return user
@@ -257,7 +259,7 @@ class App:
     async def sign_in(self, credentials: Mapping[str, Any], request: Request) -> User:
         """Return whose credentials these are. Raises Unauthenticated when no plugin takes them."""
         user: User | None = await self.plugins.first(
-            "sign_in", app=self, credentials=credentials, request=request
+            "sign_in", User, app=self, credentials=credentials, request=request
         )
         if user is None:
             raise Unauthenticated("These credentials are not accepted.")

@@ -91,11 +91,17 @@ class Plugins:
         """Return a plugin's name and file, as the errors of the start say them."""
         return f"{plugin} ({self.found[plugin].file})"
 
-    async def first(self, hook: str, **arguments: Any) -> Any:
-        """Ask one plugin after the other; return the first answer that is not None."""
+    async def first(self, hook: str, kind: type[Any] = object, **arguments: Any) -> Any:
+        """Ask one plugin after the other; return the first answer that is not None.
+
+        Raises ChatdError when that is of no such kind: False, say, for somebody who is refused.
+        """
         for call in self._calls[hook]:
             result = await call(arguments)
             if result is not None:
+                if not isinstance(result, kind):
+                    self._log_wrong(call.plugin, hook, kind)
+                    raise ChatdError
                 return result
         return None
 
@@ -120,10 +126,12 @@ class Plugins:
         if new is None:
             return old
         if not isinstance(new, type(old)):
-            kind = type(old).__name__
-            logger.error("plugin %s returned no %s from %s", self.place(call.plugin), kind, hook)
+            self._log_wrong(call.plugin, hook, type(old))
             raise ChatdError
         return new
+
+    def _log_wrong(self, plugin: str, hook: str, kind: type[Any]) -> None:
+        logger.error("plugin %s returned no %s from %s", self.place(plugin), kind.__name__, hook)
 
     async def collect(self, hook: str, kind: type[Any], **arguments: Any) -> list[tuple[str, Any]]:
         """Return the items of the lists that all plugins return, each with its plugin.

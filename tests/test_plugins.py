@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Script, chatting
+from harness import API, Script, chatting
 
 import chatd
 from chatd.errors import ConfigError
@@ -79,6 +79,31 @@ async def test_a_failing_authenticator_lets_nobody_in(tmp_path: Path) -> None:
         problem = await alice.call("GET", "/me/", 500)
     assert problem["code"] == "internal"
     assert "secret" not in str(problem)
+
+
+@pytest.mark.parametrize("answer", [False, True, "bob", {"id": "1", "name": "bob"}])
+async def test_who_is_no_user_gets_nowhere(
+    tmp_path: Path, answer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is neither a User nor None opens no path, also none that does not ask who calls."""
+
+    class Indifferent(chatd.RouteHandler):
+        def get(self) -> None:
+            """Answer whoever was let in."""
+            self.send({})
+
+    class Routes:
+        @chatd.hookimpl
+        def register_routes(self) -> list[Any]:
+            """Serve it."""
+            return [("", Indifferent)]
+
+    async with chatting(tmp_path, Says(answer), Routes(), Script()) as chat:
+        http = chat.anonymous().http
+        found = [(await http.get(path)).status_code for path in ("/x/Routes/", f"{API}/models/")]
+    assert found == [500, 500]
+    assert "plugin Says" in caplog.text
+    assert "returned no User from authenticate" in caplog.text
 
 
 def _with(*objects: object) -> Plugins:
