@@ -6,6 +6,7 @@ so each stretch between two awaits is timed, and a plugin that takes too long is
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import logging
@@ -57,6 +58,12 @@ def watched(
         except ChatdError as exc:
             failed = exc.status >= 500
             raise
+        except asyncio.CancelledError as exc:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # Not we are cancelled, but what it awaited: that would end the caller's task unseen.
+            raise RuntimeError("What it awaited was cancelled.") from exc
         finally:
             report(plugin, hook, clock() - begun, failed)
 

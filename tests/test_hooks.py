@@ -562,3 +562,46 @@ async def test_what_a_hook_awaits_may_fail(tmp_path: Path) -> None:
             "POST", f"/sessions/{session_id}/send_message/", 403, json={"message": "hi"}
         )
     assert problem["detail"] == "Timed out."
+
+
+class Careless(Recorder):
+    """Awaits what somebody else has cancelled, once in each hook."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failed: set[str] = set()
+
+    async def _fail_once(self, hook: str) -> None:
+        if hook not in self.failed:
+            self.failed.add(hook)
+            cancelled = asyncio.get_running_loop().create_future()
+            cancelled.cancel()
+            await cancelled
+
+    @chatd.hookimpl
+    async def prepare_prompt(self) -> None:
+        """Fail the first prompt."""
+        await self._fail_once("prepare_prompt")
+
+    @chatd.hookimpl
+    async def observe(self, event: chatd.Observed) -> None:
+        """Miss the first event."""
+        await self._fail_once("observe")
+        self.note("observe", event.type)
+
+
+async def test_what_a_hook_awaits_may_be_cancelled(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """That is a failure of the hook's, not the end of who called it."""
+    careless, script = Careless(), Script()
+    async with chatting(tmp_path, careless, script) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session()
+        path = f"/sessions/{session_id}/send_message/"
+        failed = await alice.call("POST", path, 502, json={"message": "hi"})
+        assert failed["code"] == "prompt_failed"
+        assert script.prompts == []
+        await alice.send(session_id)
+        await careless.until("observe", "turn_ended", 2)
+    assert "failed in observe" in caplog.text
