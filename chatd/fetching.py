@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 REDIRECTS = 3
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# All that the internet uses of IPv6 today (IANA, IPv6 Global Unicast Address Assignments).
+GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 
 
 class Unusable(Exception):
@@ -36,6 +38,8 @@ def is_public(address: str) -> bool:
         if found in NAT64:
             inner.append(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF))
         if any(each is not None and not is_public(str(each)) for each in inner):
+            return False
+        if not (found in GLOBAL_UNICAST or found in NAT64 or found.ipv4_mapped):
             return False
     return found.is_global and not found.is_multicast
 
