@@ -75,6 +75,8 @@ def test_a_prompt_is_explained(tmp_path: Path) -> None:
     assert shown.stdout.endswith("\n--- system\nbe kind\n\n--- user\na [redacted]\n")
     assert "said    nothing" in shown.stdout
     assert "redact  changed 1 of 2 messages" in shown.stdout
+    disguised = run(file, "explain", session_id, "\x1b]0;evil\x07\x9b2J\tok\nyes").stdout
+    assert disguised.endswith("--- user\n\\x1b]0;evil\\x07\\x9b2J\tok\nyes\n")
     told = json.loads(run(file, "explain", session_id, "a new secret", "--json").stdout)
     assert told["plugins"] == [
         {"plugin": "said", "changed": "4 messages became 2"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from chatd.app import App
     from chatd.provider import Prompt
 
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 Steps = list[tuple[str, "Prompt"]]
 
 
@@ -47,9 +49,14 @@ def explain(session: str, text: str, as_json: bool) -> None:
             click.echo()
             table(("PLUGIN", "CHANGED"), changes)
         for message in prompt.messages:
-            click.echo(f"\n--- {message.role}\n{message.content}")
+            click.echo(f"\n--- {message.role}\n{_visible(message.content)}")
 
     with_app(show)
+
+
+def _visible(text: str) -> str:
+    # Users wrote it: it must not do things with the operator's terminal.
+    return CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 async def _steps(app: App, session_id: str, text: str) -> tuple[str, Steps]:
