@@ -16,6 +16,7 @@ from chatd.events import Event
 from chatd.generations import Generations
 from chatd.histories import Histories
 from chatd.hub import Hub
+from chatd.log import Log
 from chatd.observations import Observations
 from chatd.pages import NewestPage, NewestPages
 from chatd.store import Store
@@ -111,15 +112,25 @@ class Sessions:
         before = await self._store.get_session(user.id, session_id)
         if changes.get("is_active") is False:
             await self._stop_running(user, session_id, version)
+        log = self._hub.running(session_id)
         session = await self._store.update_session(user.id, session_id, changes, version=version)
         if not session.is_active:
             # A turn may have begun since; no other can now.
             await self._stop_running(user, session_id, None)
-        session = self._as_shown(session)
+        session = await self._shown_now(user, session, log)
         kind = "session_deleted" if changes.get("is_active") is False else "session_updated"
         if session.version != before.version:
             self._tell_all(user.id, kind, session)
         return session
+
+    async def _shown_now(self, user: User, session: Session, log: Log | None) -> Session:
+        """Return a session that was read while `log` ran, if any; read again if that has ended.
+
+        Its end has told a newer head already.
+        """
+        while (running := self._hub.running(session.id)) is not log:
+            log, session = running, await self._store.get_session(user.id, session.id)
+        return self._as_shown(session)
 
     async def delete(self, user: User, session_id: str, version: int | None = None) -> Session:
         """Stop a running generation, then hide the session; everything is kept."""

@@ -191,6 +191,29 @@ async def test_the_last_select_is_told_last(tmp_path: Path) -> None:
     assert told[-1] == session["head_id"] == again["ai_message"]["id"]
 
 
+async def test_a_change_beside_the_end_of_a_turn_tells_the_head_of_then(tmp_path: Path) -> None:
+    """Who hears of a change after the end of a turn is told the answer that is shown by then."""
+    go = asyncio.Event()
+    async with chatting(tmp_path, Script(["one"], ["two", go])) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session()
+        await alice.send(session_id)
+        gate = Gate(chat.app.store, "update_session", after=True)
+        async with alice.socket(f"session/{session_id}") as socket:
+            await socket.send("regenerate")
+            await socket.until("ai_message_chunk")
+            path = f"/sessions/{session_id}/"
+            change = asyncio.create_task(alice.call("PATCH", path, json={"title": "new"}))
+            await gate.reached.wait()
+            go.set()
+            answer = (await socket.until("ai_message_complete"))[-1]["message"]
+            gate.opened.set()
+            told = (await socket.until("session_updated"))[-1]["session"]
+            changed = await change
+    assert (told["head_id"], told["title"]) == (answer["id"], "new")
+    assert changed == told
+
+
 async def test_the_head_while_a_generation_runs(tmp_path: Path) -> None:
     """It is the answer that is being written: its branch is shown, whoever asks and however."""
     go = asyncio.Event()
