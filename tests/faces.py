@@ -52,8 +52,9 @@ class Caller:
 
     def open_socket(self, path: str = "sessions") -> connect:
         """Return a socket to be opened, its greeting not yet read."""
-        where, headers = urlsplit(self.url), dict(self.headers)
-        host = headers.pop("Host", where.netloc)
+        where = urlsplit(self.url)
+        host = dict(self.headers).get("Host", where.netloc)
+        headers = [(name, value) for name, value in self.headers if name != "Host"]
         return connect(
             f"ws://{host}/ws/ai-chat/{path}/",
             additional_headers=headers,

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faces import FACES, Caller
 from harness import API, Script, chatting
 
 import chatd
+from chatd.accounts import ensure_user
 from chatd.errors import ConfigError
 from chatd.plugins import Plugins
 from chatd.types import Request
@@ -246,3 +248,20 @@ async def test_sign_in_goes_through_plugins(tmp_path: Path) -> None:
         me = await anybody.call("GET", "/me/", headers=headers)
     assert me == answer["user"]
     assert me["id"] == bob.user.id
+
+
+class Keyed:
+    """Lets in who has a header, asked for in lower case."""
+
+    @chatd.hookimpl
+    async def authenticate(self, app: chatd.App, request: chatd.Request) -> chatd.User | None:
+        """Return Bob for the key."""
+        is_bob = request.headers.get("x-acme-key") == "k"
+        return await ensure_user(app.store, "bob") if is_bob else None
+
+
+@pytest.mark.parametrize("face", FACES)
+async def test_headers_have_names_of_any_case(tmp_path: Path, face: str) -> None:
+    """A plugin finds a header over every face, however it writes its name."""
+    async with chatting(tmp_path, Keyed(), Script()) as chat:
+        assert await Caller(chat.url, {"X-Acme-Key": "k"}).turn(face) == "hello world"

@@ -24,6 +24,15 @@ def is_upgrade(headers: HTTPHeaders) -> bool:
     )
 
 
+def without_noise(headers: HTTPHeaders) -> HTTPHeaders:
+    """Return the headers that may tell of the caller; by any case, as plugins get those of HTTP."""
+    kept = HTTPHeaders()
+    for name, value in headers.get_all():
+        if name not in NOISE:
+            kept.add(name, value)
+    return kept
+
+
 def close_code(error: ChatdError) -> int:
     """Return the close code that tells a client what to do about an error."""
     if error.status == 503:

@@ -24,7 +24,7 @@ from chatd.errors import (
 from chatd.events import Event
 from chatd.handlers.credentials import SUBPROTOCOL, check_ticket, read_request, socket_token
 from chatd.handlers.frames import client_id_of, error_event, is_too_large, read_event
-from chatd.handlers.handshake import NOISE, close_code, is_upgrade
+from chatd.handlers.handshake import close_code, is_upgrade, without_noise
 from chatd.handlers.keeper import PING_EVERY, Keeper
 from chatd.handlers.patience import BAD_FRAMES, PINGS_UNREAD, REFUSALS, Patience
 from chatd.handlers.problems import as_chatd_error, fill_problem, problem, set_common_headers
@@ -92,8 +92,7 @@ class Socket(StrictWebSocket):
             self._ticket_of = taken[0].asked_by
             return taken[1]
         token = socket_token(request)
-        headers = {k: v for k, v in request.headers.items() if k not in NOISE}
-        self.credentials = request.replace(token=token, headers=headers)
+        self.credentials = request.replace(token=token, headers=without_noise(self.request.headers))
         return await self.app.authenticate(self.credentials)
 
     def data_received(self, chunk: bytes) -> None:

@@ -160,16 +160,17 @@ async def test_roles(tmp_path: Path) -> None:
     assert changed.json()["roles"] == ["admin"]
 
 
-async def test_roles_that_came_twice(tmp_path: Path) -> None:
+@pytest.mark.parametrize("face", FACES)
+async def test_roles_that_came_twice(tmp_path: Path, face: str) -> None:
     """One of two headers with roles may be the client's own: nobody is let in with both."""
     async with chat_behind(tmp_path) as chat:
         caller = Caller(chat.url)
         caller.headers = [
-            ("X-Remote-User", b"alice"),
-            ("X-Remote-Groups", b"chat-admins"),
-            ("X-Remote-Groups", b"readers"),
+            ("X-Remote-User", "alice"),
+            ("X-Remote-Groups", "chat-admins"),
+            ("X-Remote-Groups", "readers"),
         ]
-        assert await caller.refusal("rest") == 401
+        assert await caller.refusal(face) in (401, REFUSED)
 
 
 async def test_a_disabled_account(tmp_path: Path) -> None:
