@@ -81,9 +81,11 @@ class Subscriber:
         A log that has ended is kept only for those who have not read it, and each of them is
         charged with all of it. Too much, it is let go: its end, which waits too, has the text.
         """
-        held = self._log.size if self._log and self._log.is_ended else 0
-        if self._bytes + held > QUEUE_BYTES:
-            self._log = None if held else self._log
+        ended = self._log if self._log and self._log.is_ended else None
+        if self._bytes + (ended.size if ended else 0) > QUEUE_BYTES:
+            if ended is not None:
+                self._let_go(ended)
+                self._log = None
             if self._bytes > QUEUE_BYTES:
                 self._give_up()
 
@@ -98,11 +100,15 @@ class Subscriber:
         return 0 < event.revision <= self._revision
 
     def _without_chunks(self, end: Waiting) -> Waiting:
-        """Let go of a log that ends before its start was taken: the queue would keep it alive."""
-        for waiting in self._queue or ():
-            if waiting.log is end.log:
-                waiting.log = None
+        """Return the end of a log that ends before its start was taken, and let go of that."""
+        self._let_go(end.log)
         return Waiting(end.event, end.frame, None)
+
+    def _let_go(self, log: Log | None) -> None:
+        """Let go of a log in the queue, which would keep it alive."""
+        for waiting in self._queue or ():
+            if waiting.log is log:
+                waiting.log = None
 
     def settle(self, revision: int, replayed: Sequence[str] = ()) -> None:
         """Begin: what was published since the join and the caller has sent otherwise is dropped.

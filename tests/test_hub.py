@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from types import FrameType
@@ -12,7 +13,7 @@ import pytest
 from chatd.events import Batch, Entry, Event
 from chatd.hub import Hub
 from chatd.log import FRAMES_AT_ONCE, Log, event_frame
-from chatd.subscriber import BYTES_AT_ONCE, QUEUE_BYTES, QUEUE_EVENTS, Subscriber
+from chatd.subscriber import BYTES_AT_ONCE, QUEUE_BYTES, QUEUE_EVENTS, Subscriber, Waiting
 
 ROOM = "session"
 
@@ -234,10 +235,12 @@ def test_a_log_that_has_ended_is_not_kept_for_long() -> None:
     for subscriber in (slow, quick):
         subscriber.check_bytes()
         assert subscriber.generation_id == "g"  # it is the room's while it runs
+    log = hub.running(ROOM)
     hub.publish(ROOM, ends())
     assert kinds(read(quick)) == ["ai_message_chunk", "ai_message_complete"]
     slow.check_bytes()
     assert (slow.generation_id, slow.is_lagging) == (None, False)
+    assert not [found for found in gc.get_referrers(log) if isinstance(found, Waiting)]
     assert kinds(read(slow)) == ["ai_message_complete"]
 
 
