@@ -291,6 +291,33 @@ async def test_a_refused_turn(tmp_path: Path) -> None:
     assert len(script.prompts) == 1
 
 
+@pytest.mark.parametrize(
+    "kind", [chatd.errors.GenerationRunning, chatd.errors.ModelUnavailable, chatd.errors.Conflict]
+)
+async def test_a_refusal_is_final(tmp_path: Path, kind: type[chatd.ChatdError]) -> None:
+    """A plugin is asked once, whatever it refuses with: none of its errors is taken for our own."""
+
+    class RefusesSome(Refuses):
+        """Refuses three times."""
+
+        @chatd.hookimpl
+        async def before_turn(self) -> None:
+            """Refuse, or not any more."""
+            self.asked += 1
+            if self.asked <= 3:
+                raise kind("Not now.")
+
+    plugin = RefusesSome(None)
+    async with chatting(tmp_path, plugin, Script()) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session()
+        path, body = f"/sessions/{session_id}/send_message/", {"message": "hi", "client_id": "c"}
+        problem = await alice.call("POST", path, kind.status, json=body)
+        assert (problem["code"], problem["detail"]) == (kind.code, "Not now.")
+        assert plugin.asked == 1
+        assert (await chat.app.store.get_head(alice.user.id, session_id)).slot is None
+
+
 async def test_a_failing_refusal_is_an_internal_error(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from chatd.errors import Unavailable
+from chatd.errors import ChatdError, Unavailable
 from chatd.failpoints import failpoint
 from chatd.plugins import Plugins
 from chatd.store import Store
@@ -23,6 +23,14 @@ logger = logging.getLogger(__name__)
 
 HOOK = "before_turn"
 ASK_WITHIN = 10.0  # seconds for all plugins: less than the lease of the slot
+
+
+class Refused(Exception):
+    """A plugin has refused a turn: whatever its error is, the turn is not tried again."""
+
+    def __init__(self, error: ChatdError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class Admission:
@@ -43,7 +51,7 @@ class Admission:
         lease: float,
         fork_after: int | None,
     ) -> tuple[Head, Sequence[Message]]:
-        """Do `Store.begin_turn`; raise also what a plugin raises, and then nothing is stored."""
+        """Do `Store.begin_turn`; raises also Refused, and then nothing is stored."""
         where: dict[str, Any] = {"lease": lease, "fork_after": fork_after}
         if not self._calls:
             return await self._store.begin_turn(user.id, session_id, slot, make, **where)
@@ -67,3 +75,5 @@ class Admission:
         except TimeoutError as exc:
             logger.error("plugin %s took too long in %s", self._plugins.place(asked), HOOK)
             raise Unavailable from exc
+        except ChatdError as exc:
+            raise Refused(exc) from exc

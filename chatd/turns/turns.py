@@ -25,7 +25,7 @@ from chatd.prompts import Prompts
 from chatd.provider import Provider
 from chatd.run import Run
 from chatd.store import Store
-from chatd.turns.admission import Admission
+from chatd.turns.admission import Admission, Refused
 from chatd.turns.asks import Ask, Sent
 from chatd.turns.forks import Fork, ForkMoved, Forks
 from chatd.turns.repeats import Repeats
@@ -112,7 +112,10 @@ class Turns:
         """Carry out what is asked, unless it has been or just is."""
         with contextlib.ExitStack() as stack:
             first = await self._repeats.find_or_enter(user, ask, stack)
-            return first or await self._first(user, ask)
+            try:
+                return first or await self._first(user, ask)
+            except Refused as exc:
+                raise exc.error from exc.__cause__
 
     async def _first(self, user: User, ask: Ask) -> Sent:
         """Carry out what nobody here is just asking."""
