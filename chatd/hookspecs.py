@@ -102,10 +102,10 @@ def register_commands(cli: click.Group) -> None:
 def prepare_prompt(app: App, user: User, session: Session, prompt: Prompt) -> Prompt | None:
     """Return the Prompt that is to be sent in place of this one, or None to leave it.
 
-    Called for every turn before its provider is; each plugin gets what the one before it made. The
-    last message is the user's. What is stored does not change. When it raises, the turn fails with
-    the code `prompt_failed`, and nothing is sent; the user is shown the sentence of a ChatdError
-    whose status is below 500.
+    Called for every turn before its provider is, and for what app.prompts.prepared is given; each
+    plugin gets what the one before it made. The last message is the user's. What is stored does not
+    change. When it raises, the turn fails with the code `prompt_failed`, and nothing is sent; the
+    user is shown the sentence of a ChatdError whose status is below 500.
     """
 
 
