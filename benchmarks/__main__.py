@@ -21,17 +21,22 @@ PLOT = Path(__file__).parent.parent / "docs" / "_static" / "latency.svg"
 
 async def print_speed(*, quick: bool, as_json: bool, names: tuple[str, ...]) -> None:
     """Print the table, a line as it comes; or all of it as JSON."""
-    from benchmarks.speed import headline, line, speed
+    from benchmarks import here
+    from benchmarks.speed import Row, headline, line, speed
 
-    rows = []
+    rows: list[Row] = []
     if not as_json:
         print(headline(), flush=True)
     async for row in speed(quick=quick, names=names):
-        rows.append(row._asdict())
+        rows.append(row)
         if not as_json:
             print(line(row), flush=True)
     if as_json:
-        print(json.dumps(rows, indent=2))
+        print(json.dumps([row._asdict() for row in rows], indent=2))
+        return
+    print()
+    for text in here.lines(rows):
+        print(text)
 
 
 async def print_growth(*, quick: bool, largest: int, stores: tuple[str, ...]) -> None:

@@ -34,7 +34,8 @@ async def counts(url: str, user: User, session_id: str) -> dict[str, int]:
         work = {
             "open a session": _opening(store, user, session_id),
             "list sessions": store.list_sessions(user.id),
-            "last 50 messages": store.list_messages(user.id, session_id),
+            "last 50 messages": store.get_tip(user.id, session_id),
+            "last 50, not remembered": store.list_messages(user.id, session_id),
             "send": _sending(store, user, session_id),
         }
         return {name: await count(call) for name, call in work.items()}

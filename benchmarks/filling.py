@@ -119,11 +119,12 @@ class Filler(abc.ABC):
         step = wanted.messages // wanted.branches
         branches = {str(n): [n - 1, n * step] for n in range(1, wanted.branches)}
         times = dict.fromkeys(("created_at", "updated_at", "last_message_at"), _iso(self._time))
+        named = {"id": id, "head_id": new_id() if wanted.messages else None}
         document = _changed(
-            self._session["document"], id=id, message_count=wanted.messages, **times
+            self._session["document"], **named, message_count=wanted.messages, **times
         )
         fields = {
-            **{"id": id, "_id": id, "user_id": wanted.user_id, "document": document},
+            **{**named, "_id": id, "user_id": wanted.user_id, "document": document},
             **dict.fromkeys(("created_at", "last_message_at", "activity_at"), at),
             **{"seq": wanted.messages, "revision": 3 * turns, "branch": wanted.branches - 1},
             **{"message_count": wanted.messages, "user_messages": turns},
@@ -137,9 +138,10 @@ class Filler(abc.ABC):
     def _messages(self, wanted: Session, session_id: str, session: Row) -> Iterator[Row]:
         step, parent = wanted.messages // wanted.branches, None
         named = self.identify(session) | {"user_id": wanted.user_id}
+        head_id = json.loads(session["document"])["head_id"]
         for seq in range(1, wanted.messages + 1):
             turn, is_answer = divmod(seq - 1, 2)
-            id = new_id()
+            id = head_id if seq == wanted.messages else new_id()
             generation_id = id if is_answer else new_id()
             text = self._texts[is_answer][turn % VERSIONS]
             numbers = {"seq": seq, "revision": 3 * turn + (3 if is_answer else 1)}

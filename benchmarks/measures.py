@@ -23,6 +23,7 @@ from benchmarks.upstream import TOKEN_CHARS
 READERS = 16
 SESSIONS = 32
 PER_SECOND = 50  # tokens of a paced stream
+BATCHES = 3  # of idle sockets
 WARM_UP = 1.0  # seconds of a paced measurement that do not count
 
 
@@ -41,6 +42,7 @@ class Paced(NamedTuple):
     p50: float  # milliseconds from the model server's write to the client's read
     p99: float
     cores: float
+    cpu: float  # microseconds of the server for a delivered token
 
 
 @contextlib.asynccontextmanager
@@ -92,7 +94,13 @@ async def paced_streams(server: Server, load: Load) -> Paced:
     points = statistics.quantiles(latencies, n=100) if len(latencies) > 1 else [float("nan")] * 99
     wanted = load.streams * PER_SECOND * wall
     delivered = min(100.0, 100 * len(latencies) / wanted)
-    return Paced(delivered, points[49] / 1000, points[98] / 1000, cores / wall)
+    cpu = cores / len(latencies) * 1e6 if latencies else float("nan")
+    return Paced(delivered, points[49] / 1000, points[98] / 1000, cores / wall, cpu)
+
+
+async def few_paced_streams(server: Server, load: Load) -> Paced:
+    """A quarter as many: also a machine that is too slow for all of them shows what one costs."""
+    return await paced_streams(server, load._replace(streams=max(1, load.streams // 4)))
 
 
 async def _stop(server: Server, opened: list[Chat]) -> None:
@@ -171,29 +179,35 @@ async def last_messages(server: Server, load: Load) -> float:
     return await _rate(server, path, load.seconds)
 
 
-async def _sockets(server: Server, count: int) -> tuple[float, float]:
-    """Return connects a second, and KiB of memory each."""
-    ids = await make_sessions(server, "t1-r0", count)
+async def idle_sockets(server: Server, load: Load) -> tuple[float, float]:
+    """Connects a second, and KiB for each idle socket, each of a session of its own.
+
+    Three times that many, the earlier ones held: a server that let go of some would take the
+    next out of the memory that they left.
+    """
+    ids = await make_sessions(server, "t1-r0", BATCHES * load.sockets)
     await idle(server)
-    memory, begun = server.memory(), time.monotonic()
+    opened: list[Chat] = []
+    rates, sizes = [], []
+    for start in range(0, len(ids), load.sockets):
+        memory, begun = server.memory(), time.monotonic()
+        opened += await _connect(server, ids[start : start + load.sockets])
+        rates.append(load.sockets / (time.monotonic() - begun))
+        sizes.append((server.memory() - memory) / load.sockets / 1024)
+    for chat in opened:
+        chat.aclose()
+    await idle(server)
+    return statistics.median(rates), statistics.median(sizes)
+
+
+async def _connect(server: Server, ids: list[str]) -> list[Chat]:
     gate = asyncio.Semaphore(64)
 
     async def connect(session_id: str) -> Chat:
         async with gate:
             return await join(server, session_id)
 
-    opened = await asyncio.gather(*(connect(session_id) for session_id in ids))
-    wall = time.monotonic() - begun
-    grown = server.memory() - memory
-    for chat in opened:
-        chat.aclose()
-    await idle(server)
-    return count / wall, grown / count / 1024
-
-
-async def idle_sockets(server: Server, load: Load) -> tuple[float, float]:
-    """Connects a second, and KiB for each idle socket, each of a session of its own."""
-    return await _sockets(server, load.sockets)
+    return list(await asyncio.gather(*(connect(session_id) for session_id in ids)))
 
 
 async def full_content(server: Server, load: Load) -> float:

@@ -14,7 +14,7 @@ from benchmarks.measures import Load, Measure
 from benchmarks.processes import Server
 from benchmarks.servers import BARE, NAMES, servers, upstream
 
-FULL, QUICK = Load(3.0, 200, 1000), Load(0.7, 50, 100)
+FULL, QUICK = Load(3.0, 200, 500), Load(0.7, 50, 100)
 ROUNDS = 3
 
 
@@ -25,6 +25,8 @@ class Row(NamedTuple):
     unit: str
     targets: dict[str, str]  # by server
     figures: dict[str, tuple[float, float, float]]  # by server: median, lowest, highest
+    is_of_machine: bool = False  # whether a slower machine changes it in proportion
+    there: float | None = None  # what `fastapi` did where the targets were set
 
 
 class _Line(NamedTuple):
@@ -32,35 +34,52 @@ class _Line(NamedTuple):
     unit: str
     sqlite: str  # chatd's target
     mongodb: str
+    is_of_machine: bool = False
+    there: float | None = None
 
 
 SAME = "="
-# For each measure the lines that its figures become.
-LINES: dict[Measure, tuple[_Line, ...]] = {
-    measures.fast_streams: (
-        _Line("fast replies, 32 sessions: server CPU a token", "us", "<= 10", SAME),
-    ),
-    measures.paced_streams: (
-        _Line("streams at 50 tokens/s: delivered", "%", ">= 99", SAME),
+
+
+def _paced(streams: str) -> tuple[_Line, ...]:
+    # 0.6 of a core for two hundred streams are 60 us a token. `fastapi` filled a core with 211.
+    return (
+        _Line(f"{streams} at 50 tokens/s: delivered", "%", ">= 99", SAME),
         _Line("  token latency, median", "ms", "<= 1", SAME),
         _Line("  token latency, 99th percentile", "ms", "<= 10", SAME),
         _Line("  server CPU", "cores", "<= 0.6", SAME),
+        _Line("  server CPU a token", "us", "<= 60", SAME, True, 95),
+    )
+
+
+# For each measure the lines that its figures become.
+LINES: dict[Measure, tuple[_Line, ...]] = {
+    measures.idle_sockets: (
+        _Line("connects", "per s", ">= 1500", SAME, True),
+        _Line("memory of an idle socket", "KiB", "<= 18", SAME),
     ),
+    measures.fast_streams: (
+        _Line("fast replies, 32 sessions: server CPU a token", "us", "<= 10", SAME, True, 48),
+    ),
+    measures.paced_streams: _paced("200 streams"),
+    measures.few_paced_streams: _paced("50 streams"),
     measures.first_chunk: (_Line("time to first chunk, 1 session", "ms", "", ""),),
     measures.first_chunk_of_many: (
-        _Line("time to first chunk, 32 sessions at once", "ms", "<= 60", SAME),
+        _Line("time to first chunk, 32 sessions at once", "ms", "<= 60", SAME, True, 222),
     ),
-    measures.turns: (_Line("turns of one token, 32 sessions", "per s", ">= 600", ">= 300"),),
-    measures.list_of_sessions: (_Line("list of sessions", "per s", ">= 1500", ">= 1200"),),
-    measures.last_messages: (_Line("last 50 of 10,000 messages", "per s", ">= 1500", ">= 1200"),),
-    measures.idle_sockets: (
-        _Line("connects", "per s", ">= 1500", SAME),
-        _Line("memory of an idle socket", "KiB", "<= 18", SAME),
+    measures.turns: (_Line("turns of one token, 32 sessions", "per s", ">= 600", ">= 300", True),),
+    measures.list_of_sessions: (
+        _Line("list of sessions", "per s", ">= 1500", ">= 1200", True, 1200),
+    ),
+    measures.last_messages: (
+        _Line("last 50 of 10,000 messages", "per s", ">= 1500", ">= 1200", True, 982),
     ),
     measures.full_content: (
         _Line("bytes sent for each of the text, `full_content` on", "", "<= 12", SAME),
     ),
 }
+# First and once: a server that has done something takes new memory out of what that left.
+ONCE = (measures.idle_sockets,)
 CHATD_ONLY = (measures.full_content,)  # peers send no full_content
 BARE_TOO = (measures.list_of_sessions, measures.last_messages)  # all that the bare finds can do
 COLUMNS = (*NAMES, BARE)
@@ -75,7 +94,7 @@ async def speed(*, quick: bool, names: tuple[str, ...] = COLUMNS) -> AsyncIterat
             yield _row(_Line("first chunk, the model server alone", "ms", "", ""), {"": alone})
             for measure, lines in LINES.items():
                 found: dict[str, list[Any]] = {}
-                for _ in range(rounds):
+                for _ in range(1 if measure in ONCE else rounds):
                     for server in running:
                         if _can(server, measure):
                             figure = await _ask(measure, server, load)
@@ -85,8 +104,8 @@ async def speed(*, quick: bool, names: tuple[str, ...] = COLUMNS) -> AsyncIterat
                 if measure is measures.first_chunk:
                     yield _added(found, statistics.median(alone))
     for line, once in (
-        (_Line("ready after `chatd serve`", "s", "<= 1", SAME), measures.start_up),
-        (_Line("CPU of `chatd --help`", "s", "<= 0.25", SAME), measures.help_text),
+        (_Line("ready after `chatd serve`", "s", "<= 1", SAME, True), measures.start_up),
+        (_Line("CPU of `chatd --help`", "s", "<= 0.25", SAME, True), measures.help_text),
     ):
         yield _row(line, {"chatd/sqlite": [await once() for _ in range(rounds)]})
 
@@ -109,14 +128,15 @@ def _column(figures: list[Any], number: int) -> list[float]:
 
 
 def _added(found: dict[str, list[float]], alone: float) -> Row:
-    line = _Line("  added to the model server's", "ms", "<= 3", SAME)
+    line = _Line("  added to the model server's", "ms", "<= 3", SAME, True, 3.8)
     return _row(line, {name: [time - alone for time in times] for name, times in found.items()})
 
 
 def _row(line: _Line, found: dict[str, list[float]]) -> Row:
     mongodb = line.sqlite if line.mongodb == SAME else line.mongodb
     figures = {name: (statistics.median(all), min(all), max(all)) for name, all in found.items()}
-    return Row(line.what, line.unit, {NAMES[0]: line.sqlite, NAMES[1]: mongodb}, figures)
+    targets = {NAMES[0]: line.sqlite, NAMES[1]: mongodb}
+    return Row(line.what, line.unit, targets, figures, line.is_of_machine, line.there)
 
 
 def is_reached(target: str, figure: float) -> bool:
@@ -137,7 +157,7 @@ def line(row: Row) -> str:
     """
     text = f"{row.what:48} {row.unit:6}"
     if "" in row.figures:  # of no server
-        return f"{text} {_figure(row.figures[''][0])}"
+        return f"{text} {figure(row.figures[''][0])}"
     for name in COLUMNS:
         if name not in row.figures:
             text += f" {'-':>27}"
@@ -145,10 +165,11 @@ def line(row: Row) -> str:
         median, low, high = row.figures[name]
         target = row.targets.get(name, "")
         missed = "" if is_reached(target, median) else f"not {target} "
-        spread = f" ({_figure(low)}-{_figure(high)})" if low != high else ""
-        text += f" {missed + _figure(median) + spread:>27}"
+        spread = f" ({figure(low)}-{figure(high)})" if low != high else ""
+        text += f" {missed + figure(median) + spread:>27}"
     return text
 
 
-def _figure(value: float) -> str:
+def figure(value: float) -> str:
+    """Return three digits of it."""
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

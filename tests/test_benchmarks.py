@@ -10,8 +10,10 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks import measures, servers, speed, upstream
+from benchmarks import here, measures, servers, speed, upstream
+from benchmarks.filling import Session, SqliteFiller, owner_of
 from benchmarks.measures import Load
+from chatd.stores import open_store
 
 LITTLE = Load(seconds=0.3, streams=4, sockets=8)
 
@@ -74,6 +76,43 @@ async def test_every_measure_measures_a_chatd(tmp_path: Path) -> None:
             figures = found if isinstance(found, tuple) else (found,)
             assert len(figures) == len(lines)
             assert all(figure >= 0 for figure in figures), measure
+
+
+async def test_a_filled_store_is_as_if_it_had_been_written(tmp_path: Path) -> None:
+    """A session's head is its last message: else nothing that the head is read for is measured."""
+    filler = SqliteFiller(f"sqlite:///{tmp_path}/chatd.db")
+    owner = await owner_of(filler.url, "token")
+    await filler.sample()
+    ids = filler.fill([Session(owner.id, 20), Session(owner.id, 10, branches=5)])
+    store = open_store(filler.url)
+    await store.open()
+    try:
+        for session_id, count in zip(ids, (20, 10), strict=True):
+            session = await store.get_session(owner.id, session_id)
+            page = await store.list_messages(owner.id, session_id)
+            assert [message.seq for message in page.results] == list(range(1, count + 1))
+            assert session.head_id == page.results[-1].id
+            assert session.message_count == count
+    finally:
+        await store.aclose()
+
+
+def test_targets_are_told_at_the_speed_of_the_machine() -> None:
+    """Where the peer is half as fast, half a rate is wanted; a row without it takes the median."""
+    rates = {"fastapi": (600.0, 600.0, 600.0), "chatd/sqlite": (800.0, 800.0, 800.0)}
+    times = {"fastapi": (20.0, 19.0, 21.0), "chatd/mongodb": (13.0, 12.0, 14.0)}
+    rows = [
+        speed.Row("lists", "per s", dict.fromkeys(speed.NAMES[:2], ">= 1500"), rates, True, 1200),
+        speed.Row("chunk", "ms", dict.fromkeys(speed.NAMES[:2], "<= 3"), times, True, 5),
+        speed.Row("turns", "per s", dict.fromkeys(speed.NAMES[:2], ">= 600"), rates, True),
+        speed.Row("memory", "KiB", dict.fromkeys(speed.NAMES[:2], "<= 18"), rates),
+    ]
+    head, _, lists, chunk, turns = here.lines(rows)
+    assert "3.0 times slower" in head
+    assert " 800 (wanted >= 750)" in lists
+    assert "NOT 13 (wanted <= 12)" in chunk
+    assert " 800 (wanted >= 200)" in turns
+    assert list(here.lines([row for row in rows if row.what == "memory"])) == []
 
 
 def test_a_missed_target_is_marked() -> None:
