@@ -25,7 +25,7 @@ from chatd.store import Store
 from chatd.types import Message, Slot, new_id, now
 from scripts.llm import LlmServer, reply_to
 
-PROMISES = Path(__file__).parent.parent / "docs" / "promises.md"
+DOCS = Path(__file__).parent.parent / "docs"
 SLOW = "tell me [words:300] [pace:20]"
 STREAMED_FOR = 2.2  # seconds from the first text to the kill
 TICK = 0.02
@@ -302,17 +302,22 @@ def test_promise_5_old_text_survives(crash: Crash) -> None:
     assert end["ai_message"]["content"].startswith(old[-1])
 
 
-def promised() -> Iterator[tuple[str, str]]:
-    """Yield the number and the words of each promise in the documentation."""
-    for line in re.findall(r"^\d\. .*(?:\n {3}.*)*", PROMISES.read_text(), re.MULTILINE):
+def promised(page: str) -> Iterator[tuple[str, str]]:
+    """Yield the number and the words of each promise on a page of the documentation."""
+    text = (DOCS / page).read_text(encoding="utf-8").partition("promises\n")[2]
+    for line in re.findall(r"^\d\. .*(?:\n {3}.*)*", text, re.MULTILINE):
         number, words = line.split(". ", 1)
         yield number, " ".join(words.split())
 
 
 def test_every_promise_has_its_test() -> None:
-    """The promises of the documentation are five, and each stands in the docstring of a test."""
+    """The promises of the documentation are five, and each stands in the docstring of a test.
+
+    docs/reconnecting.md has them too, in the same words.
+    """
     tests = {name: value.__doc__ or "" for name, value in globals().items() if "promise_" in name}
-    found = dict(promised())
+    found = dict(promised("promises.md"))
+    assert found == dict(promised("reconnecting.md"))
     assert sorted(found) == ["1", "2", "3", "4", "5"]
     for number, words in found.items():
         docs = [d for name, d in tests.items() if name.startswith(f"test_promise_{number}_")]
