@@ -51,8 +51,14 @@ def frame(first: int, payload: bytes = b"", *, is_masked: bool = True) -> bytes:
 class RawSocket:
     """A blocking connection; use it in a thread of its own. `received` counts bytes."""
 
-    def __init__(self, port: int, target: str, timeout: float = 30.0) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout)
+    def __init__(
+        self, port: int, target: str, timeout: float = 30.0, receive_buffer: int = 0
+    ) -> None:
+        self.sock = socket.socket()
+        self.sock.settimeout(timeout)
+        if receive_buffer:  # what it takes before somebody reads; it counts from the handshake on
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.sock.connect(("127.0.0.1", port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
         self.received = 0

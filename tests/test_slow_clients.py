@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ import chatd
 from chatd.events import Event
 from chatd.handlers.keeper import Keeper
 
-NO_LIMIT = {"CHATD_LIMITS_REPLY_BYTES": "0"}
 PIECE = "x" * 16_384
 
 
@@ -33,10 +31,11 @@ class Talker(Script):
 
 
 def raw(client: Client, path: str) -> RawSocket:
-    """Open a socket that takes next to nothing before it is read."""
+    """Open a socket that takes next to nothing before it is read; its greeting has been."""
     port = int(client.chat.url.rpartition(":")[2])
-    found = RawSocket(port, f"/ws/ai-chat/{path}?token={client.token}&chunks=delta")
-    found.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    target = f"/ws/ai-chat/{path}?token={client.token}&chunks=delta"
+    found = RawSocket(port, target, receive_buffer=4096)
+    found.receive()
     return found
 
 
@@ -100,28 +99,41 @@ async def test_what_a_blocked_socket_is_sent(tmp_path: Path) -> None:
     assert chunks(told[1])
 
 
-async def talked_at(chat: Chat, alice: Client) -> RawSocket:
-    """Return a socket that has more to read than the network holds."""
-    session_id = await alice.new_session()
+async def blocked(chat: Chat, alice: Client) -> RawSocket:
+    """Return a socket for which more waits in the server than the network holds."""
+    session_id = await alice.new_session(metadata={"big": "x" * 16_000})
     found = await asyncio.to_thread(raw, alice, f"session/{session_id}")
-    await alice.send(session_id)
+    await block(chat, alice, session_id)
     return found
 
 
-async def test_nothing_taken_for_20_seconds(tmp_path: Path) -> None:
-    """A socket that takes nothing of what there is for 20 s is closed with 4008, and counted."""
-    async with chatting(tmp_path, Script([PIECE] * 1500), **NO_LIMIT) as outer:
-        keeper = Keeper(most=0, most_per_user=1, metrics=outer.app.metrics)
-        assert outer.app.metrics is not None
+def read(found: RawSocket, size: int) -> None:
+    """Take so many bytes, which are there."""
+    while size:
+        size -= len(found.sock.recv(size))
+
+
+async def test_who_reads_1_kB_a_second_is_slow_and_not_dead(tmp_path: Path) -> None:
+    """Of two sockets that are far behind the one that takes a little stays; 4008 is the other's."""
+    async with chatting(tmp_path, Script()) as outer:
+        metrics = outer.app.metrics
+        assert metrics is not None
+        keeper = Keeper(most=0, most_per_user=0, metrics=metrics)
         async with kept(outer, keeper) as chat:
             alice = await chat.client("alice")
-            with contextlib.closing(await talked_at(chat, alice)):
-                keeper.sweep(ahead(1))
-                keeper.sweep(ahead(22))
-                while not outer.app.metrics.slow.sample().values:
-                    await alice.call("GET", "/me/")  # it is cut: it does not answer a close frame
-        assert outer.app.metrics.closed.sample().values == {("session", "4008"): 1}
-        assert outer.app.metrics.slow.sample().values == {("session",): 1}
+            slow, dead = [await blocked(chat, alice) for _ in range(2)]
+            with contextlib.closing(slow), contextlib.closing(dead):
+                begun = ahead(0)
+                for second in range(1, 23):
+                    await asyncio.to_thread(read, slow, 1000)
+                    keeper.sweep(begun + second)
+                dead.close()  # it does not answer the close frame, for which the server would wait
+                while not metrics.slow.sample().values:
+                    await alice.call("GET", "/me/")
+                assert keeper.count()["session",] == 1
+                await asyncio.to_thread(read, slow, 1000)
+            assert metrics.closed.sample().values["session", "4008"] == 1
+    assert metrics.slow.sample().values == {("session",): 1}
 
 
 async def test_pings_of_a_client_that_reads_nothing(tmp_path: Path) -> None:
@@ -148,9 +160,12 @@ async def test_a_list_that_is_not_read(tmp_path: Path) -> None:
         async with device.socket("sessions") as quick:
             event = Event(type="session_updated", payload={"session": session})
             published = 0
+            room, metrics = chat.app.hub._rooms[f"user:{alice.user.id}"], chat.app.metrics
             with contextlib.closing(await asyncio.to_thread(raw, alice, "sessions/")):
-                while chat.app.metrics and not chat.app.metrics.slow.sample().values:
+                while len(room.subscribers) > 1:
                     chat.app.broker.publish(f"user:{alice.user.id}", event)
                     await quick.receive()
                     published += 1
             assert published * 16_000 > 2**21
+            while metrics and not metrics.slow.sample().values:
+                await alice.call("GET", "/me/")

@@ -14,7 +14,7 @@ from chatd.errors import RateLimited, Unauthenticated
 from chatd.handlers.base import BaseHandler
 from chatd.handlers.credentials import read_request
 from chatd.handlers.keeper import Keeper
-from chatd.handlers.wire import abort_answer, answer_bytes_sent
+from chatd.handlers.wire import abort_answer, answer_bytes_taken
 from chatd.log import Frame, event_frame
 from chatd.subscriber import Subscriber
 from chatd.turns import Sent
@@ -76,7 +76,7 @@ class EventStream:
         """Return whether the client has taken nothing for so long, though there is something."""
         if not self._is_writing:
             return False
-        sent = answer_bytes_sent(self._handler)
+        sent = answer_bytes_taken(self._handler)
         if sent != self._sent:
             self._sent, self._progress_at = sent, now
         return now - self._progress_at > seconds
@@ -162,7 +162,7 @@ class EventStream:
         return True
 
     async def _write_raw(self, data: bytes) -> bool:
-        self._sent = answer_bytes_sent(self._handler)
+        self._sent = answer_bytes_taken(self._handler)
         self._progress_at = asyncio.get_running_loop().time()
         self._is_writing = True
         try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tornado.websocket import WebSocketClosedError
 
 from chatd.events import Event
-from chatd.handlers.wire import bytes_sent, write_frames
+from chatd.handlers.wire import bytes_taken, write_frames
 from chatd.log import Frame, event_frame
 from chatd.subscriber import Subscriber
 
@@ -78,7 +78,7 @@ class Writer:
         if future is not None:
             self._drained = future
             self._progress_at = asyncio.get_running_loop().time()
-            self._sent = bytes_sent(self._socket)
+            self._sent = bytes_taken(self._socket)
             future.add_done_callback(self._on_drained)
 
     def _on_drained(self, future: asyncio.Future[None]) -> None:
@@ -96,7 +96,7 @@ class Writer:
         """Return whether the client has taken nothing for so long, though there is something."""
         if self._drained is None:
             return False
-        sent = bytes_sent(self._socket)
+        sent = bytes_taken(self._socket)
         if sent != self._sent:
             self._sent, self._progress_at = sent, now
         return now - self._progress_at > seconds
