@@ -61,6 +61,14 @@ class Getter(Connection):
 class Direct(Connection):
     """A client of the model server itself."""
 
+    async def cuts(self) -> tuple[int, int]:
+        """Return how many replies lost their reader, and when the last one did, as `stamp`."""
+        self._writer.write(b"GET /cuts HTTP/1.1\r\nHost: x\r\n\r\n")
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+        found = json.loads(await self._reader.readexactly(int(length)))
+        return found["cuts"], found["at"]
+
     async def first_chunk(self, model: str) -> float:
         """Ask, and return the seconds until the first piece of text; then read the rest."""
         messages = [{"role": "user", "content": "hi"}]

@@ -143,6 +143,27 @@ async def first_chunk_of_many(server: Server, load: Load) -> float:
     return statistics.median(times) * 1000
 
 
+async def stops(server: Server, load: Load) -> tuple[float, float]:
+    """Milliseconds from a stop in mid-reply to when the model server sees its connection closed.
+
+    The median of all, and the longest.
+    """
+    times: list[float] = []
+    end = time.monotonic() + load.seconds
+    async with Direct(server.model_server) as model_server:
+        while time.monotonic() < end or len(times) < 10:
+            async with chats(server, f"t1000-r{PER_SECOND}", 1) as (chat,):
+                chat.stops = True
+                for _ in range(5):
+                    before, _ = await model_server.cuts()
+                    await chat.turn()
+                    cuts = before
+                    while cuts == before:
+                        cuts, cut_at = await model_server.cuts()
+                    times.append(((cut_at - chat.stopped_at) & 0xFFFFFFFF) / 1000)
+    return statistics.median(times), max(times)
+
+
 async def turns(server: Server, load: Load) -> float:
     """Turns of one token a second, 32 sessions at a time, both writes durable."""
     async with chats(server, "t1-r0", SESSIONS) as opened:

@@ -32,6 +32,7 @@ class Server(NamedTuple):
     url: str
     pid: int
     long_session: str  # one with 10,000 messages
+    model_server: str = ""
 
     @property
     def is_chatd(self) -> bool:

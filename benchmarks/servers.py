@@ -96,7 +96,7 @@ async def _chatd(
     settings = {"CHATD_TOKEN": TOKEN, "CHATD_STORE": filler.url, "LLM_SERVER_URL": model_server}
     settings["CHATD_MODELS_SYNC_INTERVAL"] = "0"
     async with process(*arguments, **settings, **NO_LIMITS) as (pid, line):
-        yield Server(name, line.partition("/?")[0], pid, long)
+        yield Server(name, line.partition("/?")[0], pid, long, model_server)
 
 
 @contextlib.asynccontextmanager

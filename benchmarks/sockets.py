@@ -25,6 +25,7 @@ class _Event(msgspec.Struct):
 
 _decode = msgspec.json.Decoder(_Event).decode
 _MESSAGE = msgspec.json.encode({"type": "send_message", "message": "hi"})
+_STOP = msgspec.json.encode({"type": "stop_generation"})
 ENDS = ("ai_message_complete", "error")
 
 
@@ -39,6 +40,8 @@ class Chat(WSListener):  # type: ignore[misc]  # the library is compiled
         self.failures: list[str] = []
         self.latencies: list[int] | None = None  # microseconds, of each token, when it is a list
         self.first_at = 0.0
+        self.stops = False  # whether it stops each reply at its first chunk
+        self.stopped_at = 0  # when it did so last, as `stamp`
         self._ended: asyncio.Future[None] | None = None
         self._greeted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._transport: WSTransport
@@ -77,6 +80,9 @@ class Chat(WSListener):  # type: ignore[misc]  # the library is compiled
     def _count(self, text: str) -> None:
         if not self.first_at:
             self.first_at = time.perf_counter()
+            if self.stops:
+                self.stopped_at = stamp()
+                self._transport.send(WSMsgType.TEXT, _STOP)
         self.tokens += len(text) // TOKEN_CHARS
         if self.latencies is not None:
             now = stamp()

@@ -67,6 +67,10 @@ LINES: dict[Measure, tuple[_Line, ...]] = {
     measures.first_chunk_of_many: (
         _Line("time to first chunk, 32 sessions at once", "ms", "<= 60", SAME, True, 222),
     ),
+    measures.stops: (
+        _Line("stop to the model server's connection closed", "ms", "", ""),
+        _Line("  the longest", "ms", "<= 100", SAME),
+    ),
     measures.turns: (_Line("turns of one token, 32 sessions", "per s", ">= 600", ">= 300", True),),
     measures.list_of_sessions: (
         _Line("list of sessions", "per s", ">= 1500", ">= 1200", True, 1200),
@@ -80,7 +84,7 @@ LINES: dict[Measure, tuple[_Line, ...]] = {
 }
 # First and once: a server that has done something takes new memory out of what that left.
 ONCE = (measures.idle_sockets,)
-CHATD_ONLY = (measures.full_content,)  # peers send no full_content
+CHATD_ONLY = (measures.full_content, measures.stops)  # peers send no full_content, and stop nothing
 BARE_TOO = (measures.list_of_sessions, measures.last_messages)  # all that the bare finds can do
 COLUMNS = (*NAMES, BARE)
 

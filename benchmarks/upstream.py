@@ -4,6 +4,8 @@ The model's name says what to send: `t200-r50` is a reply of 200 tokens at 50 a 
 means as fast as the reader takes them. Every token is eight ASCII characters: the monotonic clock
 when it was sent, in microseconds, as hexadecimal digits (32 bits of them, which last 71 minutes).
 
+`GET /cuts` says how many replies lost their reader before their end, and when the last one did.
+
     python -m benchmarks.upstream        prints its address on standard output
 """
 
@@ -53,6 +55,8 @@ def _tokens(count: int) -> bytes:
 class Upstream(asyncio.Protocol):
     """One connection: reads requests and answers each."""
 
+    cuts, cut_at = 0, 0  # how many replies lost their reader before their end; when the last did
+
     def __init__(self) -> None:
         self._data = b""
         self._writing: asyncio.Task[None] | None = None
@@ -66,7 +70,8 @@ class Upstream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the reply that nobody reads any more."""
-        if self._writing:
+        if self._writing and not self._writing.done():
+            Upstream.cuts, Upstream.cut_at = Upstream.cuts + 1, stamp()
             self._writing.cancel()
 
     def pause_writing(self) -> None:
@@ -85,6 +90,8 @@ class Upstream(asyncio.Protocol):
         if not separator or (length and len(body) < int(length[1])):
             return
         self._data = b""
+        if head.startswith(b"GET /cuts "):
+            return self._answer({"cuts": Upstream.cuts, "at": Upstream.cut_at})
         if head.startswith(b"GET"):
             return self._list_models()
         model = _MODEL.search(body)
@@ -95,7 +102,10 @@ class Upstream(asyncio.Protocol):
 
     def _list_models(self) -> None:
         names = [{"id": name, "object": "model"} for name in MODELS]
-        body = json.dumps({"object": "list", "data": names}).encode()
+        self._answer({"object": "list", "data": names})
+
+    def _answer(self, value: object) -> None:
+        body = json.dumps(value).encode()
         head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
         self._transport.write(head % len(body) + body)
 
