@@ -64,7 +64,11 @@ class App:
         self.node = Node(self.config.data_dir)
         self.hub = Hub()
         self.metrics = Metrics(__version__) if self.config.metrics.enabled else None
-        self.shapes = Shapes(self.config.limits, self.config.models.option_keys)
+        self.shapes = Shapes(
+            self.config.limits,
+            self.config.models.option_keys,
+            refused=self.metrics.refused.add if self.metrics is not None else None,
+        )
         self.is_closing = False
         self._given = tuple(plugins)
         self._stack = contextlib.AsyncExitStack()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -9,12 +10,29 @@ from marshmallow import ValidationError, fields, validate
 
 from chatd.strict_json import LARGEST_INTEGER
 
+Refusal = Callable[[], None]  # tells that a limit of the operator's has refused something
+
+
+class Length(validate.Length):
+    """A validator of a text's length, which tells of one that is too long."""
+
+    def __init__(self, shortest: int, longest: int, on_refusal: Refusal | None) -> None:
+        super().__init__(shortest, longest or None)
+        self._on_refusal = on_refusal
+
+    def __call__(self, value: Any) -> Any:
+        if self._on_refusal is not None and self.max is not None and len(value) > self.max:
+            self._on_refusal()
+        return super().__call__(value)
+
 
 class Text(fields.String):
     """A JSON string of at most so many characters; 0 is no limit."""
 
-    def __init__(self, longest: int, *, shortest: int = 0, **kwargs: Any) -> None:
-        super().__init__(validate=validate.Length(shortest, longest or None), **kwargs)
+    def __init__(
+        self, longest: int, *, shortest: int = 0, on_refusal: Refusal | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(validate=Length(shortest, longest, on_refusal), **kwargs)
 
 
 class Words(Text):
@@ -84,9 +102,12 @@ class Object(fields.Dict):
 class AtMost:
     """A validator of a value whose encoded form has at most so many bytes; 0 is no limit."""
 
-    def __init__(self, most_bytes: int) -> None:
+    def __init__(self, most_bytes: int, on_refusal: Refusal | None = None) -> None:
         self.most_bytes = most_bytes
+        self._on_refusal = on_refusal
 
     def __call__(self, value: Any) -> None:
         if self.most_bytes and len(msgspec.json.encode(value)) > self.most_bytes:
+            if self._on_refusal is not None:
+                self._on_refusal()
             raise ValidationError(f"Larger than {self.most_bytes} bytes.")

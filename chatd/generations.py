@@ -159,6 +159,7 @@ class Generations:
                 async for chunk in chunks:
                     if run.add(chunk) > self._reply_bytes:
                         run.cut(self._reply_bytes)
+                        self._observer.cut()
                         return
                     since_pause += 1
                     if since_pause >= YIELD_AFTER:

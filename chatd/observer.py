@@ -52,6 +52,11 @@ class Observer:
         about = {"gen_ai.provider.name": provider, "gen_ai.request.model": model}
         return self._traces.call(f"chat {model}", **about)
 
+    def cut(self) -> None:
+        """Count a reply that has become too long."""
+        if self._metrics is not None:
+            self._metrics.refused.add("reply_bytes")
+
     def ended(self, user_id: str, answer: Message, session: Session | None) -> None:
         """Count a generation that has ended, here or with a process that died."""
         if self._observations is not None:

@@ -5,7 +5,8 @@ Unknown fields are refused over REST and ignored on sockets.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from marshmallow import EXCLUDE, INCLUDE, Schema, ValidationError, fields, post_load
@@ -111,34 +112,46 @@ def _optional_id() -> Text:
 class Shapes:
     """All input schemas, with the limits of one configuration."""
 
-    def __init__(self, limits: Any, option_keys: tuple[str, ...]) -> None:
-        small = AtMost(limits.metadata_bytes)
+    def __init__(
+        self,
+        limits: Any,
+        option_keys: tuple[str, ...],
+        *,
+        refused: Callable[[str], None] | None = None,
+    ) -> None:
+        """Take the limits, and whom to tell the name of one that has refused a value."""
+
+        def limit(name: str) -> dict[str, Any]:
+            return {"on_refusal": functools.partial(refused, name) if refused else None}
+
+        title = Text(limits.title_chars, **limit("title_chars"))
+        small = AtMost(limits.metadata_bytes, **limit("metadata_bytes"))
         options: Shape = {
             "options": fields.Nested(options_schema(option_keys), validate=small, allow_none=True)
         }
         shared: Shape = {
             "model": Text(MODEL, shortest=1, allow_none=True),
-            "system_prompt": Text(limits.system_prompt_chars),
+            "system_prompt": Text(limits.system_prompt_chars, **limit("system_prompt_chars")),
         }
         new: Shape = shared | {"settings": fields.Nested(NewSettings.from_dict(options))}
         changed: Shape = shared | {"settings": fields.Nested(Settings.from_dict(options))}
         session: Shape = {
-            "title": Text(limits.title_chars),
+            "title": title,
             "preset_id": Text(ID, shortest=1, allow_none=True),
             "metadata": Object(validate=small),
         }
         preset: Shape = {"description": Text(DESCRIPTION), "is_public": Flag()}
-        name = limits.title_chars
+        name = functools.partial(Words, limits.title_chars, **limit("title_chars"))
         self.nothing = _strict()
         self.credentials = Credentials()
         self.new_session = _strict(**new, **session)
         self.session = _strict(**changed, **session, is_active=Flag())
-        self.new_preset = _strict(**new, **preset, name=Words(name, required=True))
-        self.preset = _strict(**changed, **preset, name=Words(name))
-        self.from_preset = _strict(title=session["title"])
+        self.new_preset = _strict(**new, **preset, name=name(required=True))
+        self.preset = _strict(**changed, **preset, name=name())
+        self.from_preset = _strict(title=title)
         self.me = _strict(preferences=fields.Nested(Preferences))
         self.model = _strict(is_default=Flag(), is_active=Flag())
-        text = Words(limits.message_chars, required=True)
+        text = Words(limits.message_chars, required=True, **limit("message_chars"))
         turns = _turns(text)
         self.send, self.stop = _strict(**turns["send"]), _strict(**turns["stop"])
         self.regenerate = _strict(**turns["regenerate"])

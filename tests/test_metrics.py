@@ -20,6 +20,7 @@ import chatd
 from chatd.errors import StoreUnavailable
 from chatd.metrics import MODELS_AT_MOST, Metrics
 from chatd.metrics.families import Histogram
+from chatd.settings import LimitSettings
 from chatd.stores.metered import TIMED, metered
 from scripts.llm import LlmServer
 
@@ -202,6 +203,62 @@ async def test_refused_sends_are_counted(tmp_path: Path) -> None:
         found = await scrape(chat)
     assert found.value("chatd_refused_total", limit="generations_per_user") == 1
     assert found.value("chatd_refused_total", limit="sends_per_minute") == 1
+
+
+LIMITS = {
+    "frame_bytes": "2000",
+    "body_bytes": "4000",
+    "message_chars": "100",
+    "title_chars": "20",
+    "system_prompt_chars": "100",
+    "metadata_bytes": "200",
+    "reply_bytes": "50",
+}
+# Those of the tests above, and those that refuse nothing of their own.
+ELSEWHERE = {"sends_per_minute", "generations_per_user", "sockets_per_user", "sockets"}
+NOT_COUNTED = {"sends_burst", "prompt_chars", "json_depth"}
+
+
+async def test_whatever_is_too_large_is_counted(tmp_path: Path) -> None:
+    """A frame, a body, a field or a reply that is too large is counted under its limit's name."""
+    settings = {f"CHATD_LIMITS_{name.upper()}": value for name, value in LIMITS.items()}
+    async with chatting(tmp_path, Script(["x" * 51]), **settings) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session(title="x" * 20)
+        turn = await alice.send(session_id, "x" * 100)
+        assert turn["ai_message"]["finish_reason"] == "length"
+        assert (await counted(chat)) == {"reply_bytes": 1}
+
+        path, long = f"/sessions/{session_id}/send_message/", "x" * 101
+        await alice.call("POST", path, 400, json={"message": long})
+        await alice.call("PATCH", f"/sessions/{session_id}/", 400, json={"title": long})
+        large = {"system_prompt": long, "metadata": {"x": long * 2}}
+        await alice.call("POST", "/sessions/", 400, json=large)
+        await alice.call("POST", "/presets/", 400, json={"name": long})
+        await alice.call("POST", path, 413, content=b"x" * 4001)
+        async with alice.socket(f"session/{session_id}") as socket:
+            await socket.send("send_message", message=long)
+            assert (await socket.receive())["code"] == "invalid_input"
+            await socket.send("ping", t="x" * 2000)
+            assert await socket.close_code() == 1009
+        while "frame_bytes" not in (found := await counted(chat)):
+            pass
+    assert found == dict.fromkeys(LIMITS, 1) | {"message_chars": 2, "title_chars": 2}
+
+
+async def counted(chat: Chat) -> dict[str, float]:
+    """Return what was refused, by limit."""
+    found, name = await scrape(chat), "chatd_refused_total"
+    return {limit: found.value(name, limit=limit) for limit in found.labels(name, "limit")}
+
+
+def test_every_limit_is_counted_or_refuses_nothing() -> None:
+    """Each key of [limits] is in a test here, and in what docs/metrics.md says of the counter."""
+    limits = set(LimitSettings.__struct_fields__)
+    assert limits == LIMITS.keys() | ELSEWHERE | NOT_COUNTED
+    text = (ROOT / "docs" / "metrics.md").read_text()
+    said = text.partition("- **Refused**")[2].partition("\n- **")[0]
+    assert {limit for limit in limits if f"`{limit}`" in said} == limits - {"sends_burst"}
 
 
 async def test_calls_of_a_model_server_are_counted(tmp_path: Path) -> None:

@@ -123,6 +123,8 @@ class BaseHandler(RequestHandler):
         return self.app.config.limits.body_bytes or math.inf
 
     def _too_large(self) -> TooLarge:
+        if self.app.metrics is not None:
+            self.app.metrics.refused.add("body_bytes")
         return TooLarge(f"The body may have {self._body_limit} bytes.")
 
     def data_received(self, chunk: bytes) -> None:

@@ -116,7 +116,9 @@ class Metrics:
             "chatd_slow_clients_total", "Connections ended because nobody read them.", "kind"
         )
         self.refused = Counter(
-            "chatd_refused_total", "What a limit has refused, by the limit's name.", "limit"
+            "chatd_refused_total",
+            "What a limit has refused or cut off, by the limit's name.",
+            "limit",
         )
         self.requests = Counter(
             "chatd_http_requests_total", "HTTP requests answered.", "method", "route", "status"
