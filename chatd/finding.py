@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from chatd import __version__
 from chatd.errors import ConfigError
+from chatd.reading import suggestion
 from chatd.schemas import flat_messages
 
 
@@ -95,12 +96,38 @@ def load_config(
         loaded: dict[str, Any] = schema().load(dict(table))
     except ValidationError as exc:
         where = f" in {file}" if file else ""
+        unknown = Schema().error_messages["unknown"]
         problems = [
-            f"[plugins.{name}] {key}{where}: {' '.join(texts)}"
+            f"[plugins.{name}] {key}{where}: "
+            + (_unknown(schema(), key) if texts == [unknown] else " ".join(texts))
             for key, texts in flat_messages(exc).items()
         ]
         raise ConfigError("\n".join(problems)) from exc
     return loaded
+
+
+def _unknown(schema: Any, path: str) -> str:
+    """Return what is wrong with a key that a schema does not know, and which ones it knows.
+
+    `path` is that of `flat_messages`: instances.0.name.
+    """
+    from marshmallow import Schema, fields
+
+    *above, key = path.split(".")
+    inside: Any = schema
+    for part in above:
+        if isinstance(inside, Schema):
+            inside = inside.fields.get(part)
+        else:
+            inside = getattr(inside, "inner", getattr(inside, "value_field", None))
+        while isinstance(inside, fields.Nested):
+            inside = inside.schema
+    if not isinstance(inside, Schema):
+        return "there is no such key."
+    known = sorted(field.data_key or name for name, field in inside.fields.items())
+    if not known:
+        return "there is no such key: this plugin takes none."
+    return f"there is no such key{suggestion(key, known) or '.'} It takes {', '.join(known)}."
 
 
 def file_of(plugin: Any) -> str:

@@ -80,7 +80,7 @@ class Reading:
         tables, self._lines = _read(self._file) if self._file else ({}, {})
         for section, table in tables.items():
             if section not in SECTIONS or not isinstance(table, dict):
-                asked = _suggestion(section, SECTIONS)
+                asked = suggestion(section, SECTIONS)
                 self._complain(f"[{section}] in {self._file}", f"there is no such section{asked}")
                 continue
             for key, value in table.items():
@@ -96,7 +96,7 @@ class Reading:
         elif section == "plugins" and isinstance(value, dict):
             self._tables[key] = value
         else:
-            self._complain(where, f"there is no such key{_suggestion(key, keys)}")
+            self._complain(where, f"there is no such key{suggestion(key, keys)}")
 
     def _place(self, table: str, key: str) -> str:
         """Return where in the file a key stands."""
@@ -114,11 +114,11 @@ class Reading:
             self._given[setting] = _Given(text, f"{name} in the environment", Path.cwd(), name)
         known = {*environment.variables().values(), *environment.COMMAND_LINE}
         for name in environment.unknown(environ):
-            asked = _suggestion(name, known)
+            asked = suggestion(name, known)
             self._complain(f"{name} in the environment", f"there is no such setting{asked}")
 
         for name in environment.foreign(environ):
-            if asked := _suggestion(name, known, 0.8):
+            if asked := suggestion(name, known, 0.8):
                 self._warnings.append(f"{name} in the environment is not read{asked}")
 
     def take_overrides(self, overrides: Mapping[str, Any]) -> None:
@@ -203,7 +203,7 @@ class Reading:
         self._problems.append(f"{where}: {problem}")
 
 
-def _suggestion(name: str, known: Iterable[str], closeness: float = 0.6) -> str:
+def suggestion(name: str, known: Iterable[str], closeness: float = 0.6) -> str:
     """Return a question that names what may have been meant, or nothing."""
     known = sorted(known)
     tail = name.removeprefix("CHATD_").removeprefix("LLM_").lower()

@@ -189,6 +189,28 @@ def test_what_is_wrong_with_a_table_is_sentences(tmp_path: Path) -> None:
         assert re.fullmatch(where + r"[A-Z][^\[\]{}]+\.", line), line
 
 
+def test_an_unknown_key_is_answered_with_those_that_there_are(tmp_path: Path) -> None:
+    """The sentence names the keys of that place, and the one that was meant."""
+    instances = [{"name": "a", "url": "http://b", "timeuot": 3}]
+    tables = {
+        "provider_openai": {"instances": instances},
+        "title": {"bye": "words"},
+        "auth_token": {"size": 3},
+    }
+
+    def complaint(name: str) -> str:
+        with pytest.raises(ConfigError) as refused:
+            Plugins([name], tables=tables)
+        return str(refused.value)
+
+    assert complaint("provider_openai") == (
+        "[plugins.provider_openai] instances.0.timeuot: there is no such key; did you mean timeout?"
+        " It takes environment_proxies, headers, key, max_connections, name, timeout, url, urls."
+    )
+    assert complaint("title").endswith("there is no such key; did you mean by? It takes by.")
+    assert complaint("auth_token").endswith("there is no such key: this plugin takes none.")
+
+
 async def test_who_can_sign_in(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A chatd that lets nobody in says so when it starts."""
     async with chatting(tmp_path / "with", Script()):
