@@ -9,7 +9,11 @@ from typing import Any
 
 HIDDEN = "***"
 
-_SECRET_NAME = re.compile(r"key|passw|secret|token|auth|cookie|credential", re.IGNORECASE)
+# What is sent with each call to a server is somebody's credential more often than not.
+_SECRET_NAME = re.compile(
+    r"key|passw|secret|token|auth|cookie|credential|\Aheaders\Z", re.IGNORECASE
+)
+_LONG_ENOUGH = 6  # characters of a secret that is looked for inside of other texts
 _USERINFO = re.compile(r"(?<=://)\S*@")
 _SECRET_PARAMETER = re.compile(
     r"(?<=[?&])([^=&\s]*(?:key|passw|secret|token)[^=&\s]*)=[^&\s]*", re.I
@@ -64,12 +68,15 @@ class SecretReader:
 def redact(value: Any, known: Collection[str] = (), *, by_name: bool = True) -> Any:
     """Return a copy in which secrets are hidden.
 
-    Hidden are the texts in `known`, what a URL says before its host, and with `by_name` every text
-    under a name that sounds like a secret's.
+    Hidden are the texts in `known`, also as a part of others or as what was made of them, what a
+    URL says before its host, and with `by_name` every text under a name that sounds like that of a
+    secret.
     """
     match value:
+        case None | bool():
+            return value
         case str():
-            return HIDDEN if value in known else _redact_url(value)
+            return _redact_url(_without(value, known))
         case dict():
             return {
                 key: _hide(item)
@@ -79,7 +86,17 @@ def redact(value: Any, known: Collection[str] = (), *, by_name: bool = True) -> 
             }
         case list() | tuple():
             return [redact(item, known, by_name=by_name) for item in value]
-    return value
+    # A number, a pattern, a path: what a plugin's schema has made of a text.
+    return value if _without(str(value), known) == str(value) else HIDDEN
+
+
+def _without(text: str, known: Collection[str]) -> str:
+    if text in known:
+        return HIDDEN
+    for secret in sorted(known, key=len, reverse=True):
+        if len(secret) >= _LONG_ENOUGH:
+            text = text.replace(secret, HIDDEN)
+    return text
 
 
 def _redact_url(text: str) -> str:
@@ -92,6 +109,8 @@ def _hide(value: Any) -> Any:
             return HIDDEN
         case dict():
             return {key: _hide(item) for key, item in value.items()}
-        case list():
+        case list() | tuple():
             return [_hide(item) for item in value]
+        case bytes():
+            return HIDDEN
     return value

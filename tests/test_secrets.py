@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from configured import refused, write
 
 from chatd.config import load_config
+from chatd.secrets import redact
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +68,37 @@ def test_the_table_of_a_disabled_plugin_is_not_read() -> None:
     config = load_config(path, {"CHATD_PLUGINS_ENABLED": "auth_token"}, {})
 
     assert dict(config.plugin_tables) == {"auth_token": {}}
+
+
+def test_what_was_made_of_a_secret() -> None:
+    """A secret is hidden as a part of a text, and as another value; and so is a header."""
+    text = """
+    [plugins.mine]
+    words = ["as is", { env = "LONG" }]
+    [plugins.mine.headers]
+    X-Tenant = "of ours"
+    """
+    config = load_config(write(text), {"LONG": "hunter-11", "CHATD_PLUGINS_ENABLED": "mine"}, {})
+    loaded = {
+        "words": ["as is", "Bearer hunter-11"],
+        "number": 1234567,
+        "pattern": re.compile("a|hunter-11"),
+        "path": Path("/etc/hunter-11/x"),
+        "bytes": b"hunter-11",
+        "plain": [True, None, 5, "5"],
+        "headers": {"X-Tenant": "of ours"},
+    }
+
+    assert "hunter" not in repr(config) and "of ours" not in repr(config)
+    assert redact(loaded, config.secrets | {"1234567", "a"}) == {
+        "words": ["as is", "Bearer ***"],
+        "number": "***",
+        "pattern": "***",
+        "path": "***",
+        "bytes": "***",
+        "plain": [True, None, 5, "5"],
+        "headers": {"X-Tenant": "***"},
+    }
 
 
 def test_nothing_printed_shows_a_secret() -> None:
