@@ -49,7 +49,7 @@ async def serve(config: Config, *, stop: asyncio.Event | None = None) -> None:
     # Whoever presses Ctrl-C again does not want to wait for replies.
     loop.add_signal_handler(signal.SIGINT, lambda: (hurry if stop.is_set() else stop).set())
     async with App(config) as app:
-        await _check_exposure(app)
+        await check_exposure(app)
         async with listening(app, hurry) as port:
             await _say_where(app, port)
             gc.collect()
@@ -103,7 +103,7 @@ def _bind(config: Config) -> list[socket.socket]:
         ) from exc
 
 
-async def _check_exposure(app: App) -> None:
+async def check_exposure(app: App) -> None:
     """Refuse to listen to a network when nobody could have a credential that they chose."""
     host, config = app.config.server.host, app.config
     try:
