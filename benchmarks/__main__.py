@@ -3,7 +3,8 @@
 speed: every figure of chatd and of the peers, in one run and in turns, as a table of medians with
 their spread; growth: what stored data costs, up to a million messages; memory: what many turns
 leave behind; latency: a plot of token latency against the number of streams; slow: clients that
-hardly read, and who reads beside them; joins: what a reload in the middle of a long reply costs.
+hardly read, and who reads beside them; joins: what a reload in the middle of a long reply costs;
+plugins: what all plugins of chatd's add to a turn of 10,000 chunks.
 
 Everything runs on this machine over loopback; a busy machine shows in the figures, so compare the
 columns of one run rather than the figures of two.
@@ -15,6 +16,7 @@ import argparse
 import asyncio
 import json
 from pathlib import Path
+from statistics import median
 
 PLOT = Path(__file__).parent.parent / "docs" / "_static" / "latency.svg"
 
@@ -76,6 +78,21 @@ async def print_joins(rounds: int) -> None:
         )
 
 
+async def print_plugins(rounds: int, turns: int) -> None:
+    """Print each round, and the medians with what plugins add."""
+    from benchmarks.enabled import plugin_costs
+
+    print("ms of processor for a turn: {:>8} {:>8}".format("none", "all"), flush=True)
+    found = []
+    async for row in plugin_costs(rounds, turns):
+        found.append(row)
+        print(f"{'':26} {row.without:9.2f} {row.all:8.2f}", flush=True)
+    none, every = (median(column) for column in zip(*found, strict=True))
+    # Of neighbours in time: what else the machine does changes from round to round.
+    added = median(row.all / row.without for row in found) - 1
+    print(f"{'median':26} {none:9.2f} {every:8.2f}  {added:+.1%}")
+
+
 async def draw_latency(*, quick: bool, path: Path) -> None:
     """Measure, and write the plot."""
     from benchmarks.latency import draw, latency
@@ -91,7 +108,7 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    whats = ("speed", "growth", "memory", "latency", "slow", "joins")
+    whats = ("speed", "growth", "memory", "latency", "slow", "joins", "plugins")
     parser.add_argument("what", nargs="?", choices=whats, default="speed")
     parser.add_argument("--quick", action="store_true", help="a minute, for a first look")
     parser.add_argument("--json", action="store_true", help="speed: print JSON instead of a table")
@@ -111,6 +128,8 @@ def main() -> None:
         asyncio.run(print_slow(45 if quick else 180))
     elif arguments.what == "joins":
         asyncio.run(print_joins(20 if quick else 200))
+    elif arguments.what == "plugins":
+        asyncio.run(print_plugins(*((5, 5) if quick else (31, 5))))
     elif arguments.what == "latency":
         asyncio.run(draw_latency(quick=quick, path=arguments.to))
     else:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
@@ -41,7 +42,11 @@ class Server(NamedTuple):
 
     def cpu(self) -> float:
         """Return the seconds of processor time that it has used."""
-        return float(sum(psutil.Process(self.pid).cpu_times()[:2]))
+        try:
+            # Linux's clock of a process (clock_getcpuclockid); cpu_times has hundredths alone.
+            return time.clock_gettime(~self.pid << 3 | 2)
+        except OSError:
+            return float(sum(psutil.Process(self.pid).cpu_times()[:2]))
 
     def memory(self) -> int:
         """Return its resident bytes."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from chatd import sse as sse
     from chatd import upstream as upstream
     from chatd.accounts import outside_user as outside_user
+    from chatd.accounts import registered_user as registered_user
     from chatd.app import App as App
     from chatd.cli.frame import with_app as with_app
     from chatd.errors import BadRequest as BadRequest
@@ -53,7 +54,9 @@ if TYPE_CHECKING:
     from chatd.provider import Reasoning as Reasoning
     from chatd.provider import Text as Text
     from chatd.provider import ToolCall as ToolCall
+    from chatd.signed_in import SignedIn as SignedIn
     from chatd.types import Message as Message
+    from chatd.types import Model as Model
     from chatd.types import Preset as Preset
     from chatd.types import Request as Request
     from chatd.types import Session as Session
@@ -67,7 +70,7 @@ __version__ = "0.1.0"
 plugin_api = "1.0"  # what plugins may rely on; docs/plugins/compatibility.md says how it grows
 
 _EXPORTS = {
-    "accounts": "outside_user",
+    "accounts": "outside_user registered_user",
     "app": "App",
     "cli.frame": "with_app",
     "errors": "BadRequest ChatdError ConfigError Conflict Forbidden InvalidInput NotFound"
@@ -80,7 +83,8 @@ _EXPORTS = {
     "limits": "Tries",
     "preset": "EditablePresetSource PresetSource",
     "provider": "Chunk Finish ModelInfo Prompt PromptMessage Provider Reasoning Text ToolCall",
-    "types": "Message Preset Request Session Usage User digest_token new_id now",
+    "signed_in": "SignedIn",
+    "types": "Message Model Preset Request Session Usage User digest_token new_id now",
 }
 _MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names.split()}
 _MODULES = ("addresses", "discovery", "fetching", "keysets", "sse", "upstream")

@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 OWNER = "owner"
 LONGEST_NAME = 64
 MOST_ROLES = 64  # of one user, from outside
+REGISTERED = "registered"  # under this name the store keeps who has made their account themselves
 OUTSIDE = uuid.UUID("8f6f6c4e-5a0c-5f0e-9c55-1d1f6a3f6e7b")  # where ids of outside users are made
 FROM_ENVIRONMENT = "CHATD_TOKEN"  # the label of the owner's token that the environment sets
 
@@ -52,6 +53,39 @@ async def get_account(store: Store, name: str) -> Account:
     return account
 
 
+async def registered_user(store: Store, source: str, name: str, *, id: str = "") -> User:
+    """Make an account for somebody who came by themselves; `source` is the plugin that let them.
+
+    It is kept with the account who made it: nobody has vouched that its user is whom the name says,
+    so nothing of the configuration that speaks of that name means them. Raises Conflict when the
+    name is taken, InvalidInput when it is no name.
+    """
+    user = User(id=id or new_id(), name=_checked(name))
+    # First: an account must not be without its mark for a moment.
+    await store.put_datum(REGISTERED, user.id, {"by": source})
+    try:
+        await store.add_user(user)
+    except Conflict:
+        await store.delete_datum(REGISTERED, user.id)
+        raise
+    return user
+
+
+async def registered_by(store: Store, user_id: str) -> str:
+    """Return the plugin by which a user made their account, empty when nobody has to doubt it."""
+    datum = await store.get_datum(REGISTERED, user_id)
+    return str(datum.value["by"]) if datum else ""
+
+
+async def vouch(store: Store, user: User) -> int:
+    """Make a registered account one that the operator knows; its tokens end. Return how many."""
+    tokens = [token for token, whose in await store.list_tokens() if whose.id == user.id]
+    for token in tokens:
+        await store.revoke_token(token.id)
+    await store.delete_datum(REGISTERED, user.id)
+    return len(tokens)
+
+
 async def outside_user(
     store: Store,
     source: str,
@@ -66,11 +100,13 @@ async def outside_user(
 
     It is theirs alone: an account of the same name that was made otherwise is somebody else's, and
     then theirs has a longer name. With `account` it is that of this name, which the operator says
-    is theirs. `roles`, unless None, go before those of the account, and are not kept; `admin_role`
-    is what chatd's admin is called there. Raises Unauthenticated when the account is disabled.
+    is theirs; one that somebody registered is not, as they may have been faster. `roles`, unless
+    None, go before those of the account, and are not kept; `admin_role` is what chatd's admin is
+    called there. Raises Unauthenticated when the account is disabled, or was registered.
     """
     if account:
         found = await store.get_account(name=account) or await _add_or_get(store, account)
+        await _check_vouched(store, found.user, source)
     else:
         user_id = str(uuid.uuid5(uuid.uuid5(OUTSIDE, source), subject))
         known = await store.get_account(user_id=user_id)
@@ -82,6 +118,20 @@ async def outside_user(
     given = {*roles}
     others = sorted(given - {admin_role, "admin"})[:MOST_ROLES]
     return found.user.replace(roles=(*(["admin"] if admin_role in given else []), *others))
+
+
+async def _check_vouched(store: Store, user: User, source: str) -> None:
+    by = await registered_by(store, user.id)
+    if by:
+        logger.warning(
+            "%s speaks of the user %s, whose account somebody registered by %s: refused; if it is"
+            " theirs, run: chatd users vouch %s",
+            source,
+            user.name,
+            by,
+            user.name,
+        )
+        raise Unauthenticated("This account is not yours.")
 
 
 async def _add_outside(store: Store, user_id: str, name: str) -> Account:

@@ -28,8 +28,10 @@ from chatd.plugins import Plugins
 from chatd.preset import PresetSource
 from chatd.prompts import Prompts
 from chatd.provider import Provider
+from chatd.questions import Questions
 from chatd.schemas import Shapes
 from chatd.sessions import Sessions
+from chatd.signed_in import SignedIn
 from chatd.store import Store
 from chatd.stores import open_store
 from chatd.stores.metered import metered, traced
@@ -54,6 +56,7 @@ class App:
     models: Models
     presets: Presets
     prompts: Prompts
+    questions: Questions
     sessions: Sessions
     turns: Turns
     observations: Observations
@@ -220,6 +223,12 @@ class App:
             app=self,
             histories=histories,
         )
+        self.questions = Questions(
+            self.models,
+            self.prompts,
+            self.observations,
+            most_bytes=limits.reply_bytes or sys.maxsize,
+        )
         self.turns = Turns(
             self.store,
             self.broker,
@@ -262,12 +271,16 @@ class App:
 
     async def sign_in(self, credentials: Mapping[str, Any], request: Request) -> User:
         """Return whose credentials these are. Raises Unauthenticated when no plugin takes them."""
-        user: User | None = await self.plugins.first(
-            "sign_in", User, app=self, credentials=credentials, request=request
+        return (await self.signed_in(credentials, request)).user
+
+    async def signed_in(self, credentials: Mapping[str, Any], request: Request) -> SignedIn:
+        """Do `sign_in`, for whoever gives a token for it and has to ask then once more."""
+        found: User | SignedIn | None = await self.plugins.first(
+            "sign_in", User | SignedIn, app=self, credentials=credentials, request=request
         )
-        if user is None:
+        if found is None:
             raise Unauthenticated("These credentials are not accepted.")
-        return user
+        return found if isinstance(found, SignedIn) else SignedIn(user=found)
 
     async def ready(self) -> None:
         """Return when turns can be taken; raise the error that says why not."""

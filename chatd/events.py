@@ -54,7 +54,10 @@ class Observed(Value, frozen=True, kw_only=True):
       regenerate or edit;
     * `turn_ended`: `message` is the answer, whose `status` says how; `session` is the session as it
       then was, None when another server ended it; `detail` has what the model has `said`, in bytes
-      of text and reasoning, also what a stop has cut off, 0 when its server crashed meanwhile;
+      of text and reasoning, also what a stop has cut off, and what it was `asked`, in bytes of the
+      prompt; both are 0 when its server crashed meanwhile;
+    * `model_asked`: a plugin has asked the model of `session` something beside its turns; `detail`
+      has the `model`, what it was `asked` and has `said`, and its `usage`, None if it told none;
     * `session_created`, `session_updated`, `session_deleted`: `session`; the last one also for one
       that was erased;
     * `connection_opened`, `connection_closed`: `detail` has the `id` that is in the log, the

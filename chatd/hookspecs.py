@@ -16,6 +16,7 @@ import pluggy
 from chatd.events import Observed
 from chatd.preset import PresetSource
 from chatd.provider import Prompt, Provider
+from chatd.signed_in import SignedIn
 from chatd.types import Request, Session, User
 
 if TYPE_CHECKING:
@@ -58,11 +59,12 @@ def authenticate(app: App, request: Request) -> User | None:
 
 
 @hookspec
-def sign_in(app: App, credentials: Mapping[str, Any], request: Request) -> User | None:
+def sign_in(app: App, credentials: Mapping[str, Any], request: Request) -> User | SignedIn | None:
     """Return the User whose credentials these are, or None if they are not of your kind.
 
     Called with the body of POST sign_in/, and with the request for whoever counts tries by the
-    address; the core then issues a token. Raises as `authenticate`, and RateLimited.
+    address; the core then issues a token. A SignedIn is asked once more when that is there: for
+    credentials whose change ends tokens. Raises as `authenticate`, and RateLimited.
     """
 
 

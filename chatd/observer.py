@@ -63,8 +63,8 @@ class Observer:
             tell, session_id = self._observations.tell, answer.session_id
             tell("message_stored", user_id, session_id=session_id, message=answer)
             run = self._runs.get(answer.id)
-            said = {"said": run.size if run else 0}
-            about: dict[str, Any] = {"session_id": session_id, "message": answer, "detail": said}
+            sizes = {"said": run.size if run else 0, "asked": run.asked if run else 0}
+            about: dict[str, Any] = {"session_id": session_id, "message": answer, "detail": sizes}
             tell("turn_ended", user_id, session=session, **about)
         if self._metrics is not None:
             self._metrics.turn_ended(answer)

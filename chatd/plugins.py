@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import UnionType
 from typing import Any, TypeVar
 
 import pluggy
@@ -91,7 +92,7 @@ class Plugins:
         """Return a plugin's name and file, as the errors of the start say them."""
         return f"{plugin} ({self.found[plugin].file})"
 
-    async def first(self, hook: str, kind: type[Any] = object, **arguments: Any) -> Any:
+    async def first(self, hook: str, kind: type[Any] | UnionType = object, **arguments: Any) -> Any:
         """Ask one plugin after the other; return the first answer that is not None.
 
         Raises ChatdError when that is of no such kind: False, say, for somebody who is refused.
@@ -130,8 +131,10 @@ class Plugins:
             raise ChatdError
         return new
 
-    def _log_wrong(self, plugin: str, hook: str, kind: type[Any]) -> None:
-        logger.error("plugin %s returned no %s from %s", self.place(plugin), kind.__name__, hook)
+    def _log_wrong(self, plugin: str, hook: str, kind: type[Any] | UnionType) -> None:
+        kinds: tuple[Any, ...] = getattr(kind, "__args__", (kind,))
+        names = " or ".join(one.__name__ for one in kinds)
+        logger.error("plugin %s returned no %s from %s", self.place(plugin), names, hook)
 
     async def collect(self, hook: str, kind: type[Any], **arguments: Any) -> list[tuple[str, Any]]:
         """Return the items of the lists that all plugins return, each with its plugin.

@@ -17,6 +17,12 @@ from chatd.types import Head, Model, Session, User
 HOOK = "prepare_prompt"
 
 
+def size_of(prompt: Prompt) -> int:
+    """Return how many bytes of UTF-8 the messages of a prompt have."""
+    texts = [message.content for message in prompt.messages]
+    return sum(len(t) if t.isascii() else len(t.encode(errors="replace")) for t in texts)
+
+
 class Prompts:
     """Makes prompts of sessions: the system prompt, and the newest messages that fit beside it.
 
@@ -57,7 +63,9 @@ class Prompts:
             raise GenerationInterrupted from exc
         run.ended.add_done_callback(lambda ended: self._histories.remember(history, ended))
         prompt = self._unprepared(session, model, history.messages)
-        return provider, await self.prepared(user, session, prompt)
+        prompt = await self.prepared(user, session, prompt)
+        run.asked = size_of(prompt)
+        return provider, prompt
 
     async def prepared(self, user: User, session: Session, prompt: Prompt) -> Prompt:
         """Return what the plugins make of a prompt. Raises PromptFailed.

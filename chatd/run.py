@@ -49,6 +49,7 @@ class Run:
         self.ended: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self.entries: list[Entry] = []
         self.size = 0  # UTF-8 bytes of text and reasoning
+        self.asked = 0  # the same of the prompt, once there is one
         self.pace: Pace | None = None
         self._publish = publish
         self._pending: list[str | Entry] = []

@@ -9,6 +9,7 @@ another can take for ever on a text that somebody has made for it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -21,6 +22,9 @@ try:
     import regex
 except ImportError as exc:
     raise chatd.ConfigError("The plugin redact needs: pip install 'chatd[redact]'") from exc
+
+SHORT = 4000  # characters of a prompt that is gone through at once
+AT_ONCE = 0.005  # seconds that this may take; after that it is a thread's work
 
 
 class PatternField(ma.fields.String):
@@ -60,8 +64,13 @@ class ConfigSchema(ma.Schema):
 @chatd.hookimpl
 async def prepare_prompt(app: chatd.App, prompt: chatd.Prompt) -> chatd.Prompt:
     """Replace what the rules match, in every message."""
-    config = app.plugin_config("redact")
-    until = time.monotonic() + config["seconds"]
+    config, begun = app.plugin_config("redact"), time.monotonic()
+    if sum(len(message.content) for message in prompt.messages) <= SHORT:
+        # The way to a thread and back costs more than this takes.
+        with contextlib.suppress(TimeoutError):
+            messages = redacted(prompt.messages, config["rules"], begun + AT_ONCE)
+            return prompt.replace(messages=messages)
+    until = begun + config["seconds"]
     try:
         # In a thread: the library does not hold the interpreter while it looks.
         messages = await asyncio.to_thread(redacted, prompt.messages, config["rules"], until)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import re
@@ -21,6 +20,7 @@ LONGEST = 60  # characters
 ANSWERS_WITHIN = 20.0  # seconds for the model
 MOST_ASKED = 2000  # characters of each message that the model is shown
 FIRST_TURN = 2  # messages
+SETTINGS = {"temperature": 0.2, "max_tokens": 200}
 
 
 class ConfigSchema(ma.Schema):
@@ -55,29 +55,20 @@ async def asked(
     app: chatd.App, user: chatd.User, session: chatd.Session, texts: tuple[str, str]
 ) -> str:
     """Return what the session's model would name it, empty when that cannot be told."""
-    pieces: list[str] = []
+    said = (
+        chatd.PromptMessage(role="user", content=texts[0]),
+        chatd.PromptMessage(role="assistant", content=texts[1]),
+        chatd.PromptMessage(role="user", content=ASK),
+    )
     try:
-        provider, model = app.models.pick(user, session.model)
-        settings = {"temperature": 0.2, "max_tokens": 200, "options": {}}
-        said = (
-            chatd.PromptMessage(role="user", content=texts[0]),
-            chatd.PromptMessage(role="assistant", content=texts[1]),
-            chatd.PromptMessage(role="user", content=ASK),
+        # Whole, and shaped afterwards: half of a word might not be known for what must not be sent.
+        text = await app.questions.ask(
+            user, session, said, settings=SETTINGS, shape=shown, seconds=ANSWERS_WITHIN
         )
-        whole = chatd.Prompt(model=model.name, messages=said, settings=settings)
-        # Whole, as half of a word might not be known for what must not be sent.
-        question = shown(await app.prompts.prepared(user, session, whole))
-        async with (
-            asyncio.timeout(ANSWERS_WITHIN),
-            contextlib.aclosing(provider.stream(question)) as chunks,
-        ):
-            async for chunk in chunks:
-                if isinstance(chunk, str | chatd.Text):
-                    pieces.append(chunk if isinstance(chunk, str) else chunk.text)
-    except (chatd.ChatdError, TimeoutError) as exc:
-        logger.info("session %s is named by its first words: %s", session.id, exc or "no answer")
+    except chatd.ChatdError as exc:
+        logger.info("session %s is named by its first words: %s", session.id, exc)
         return ""
-    return shortened("".join(pieces).strip().strip("\"'`*#“”„«» "))
+    return shortened(text.strip().strip("\"'`*#“”„«» "))
 
 
 def shown(prompt: chatd.Prompt) -> chatd.Prompt:

@@ -10,10 +10,26 @@ import msgspec
 
 import chatd
 from chatd import hookspecs
+from chatd.catalog import Models
+from chatd.prompts import Prompts
+from chatd.questions import Questions
+from chatd.schemas import Shapes
+from chatd.sessions import Sessions
 from chatd.store.accounts import AccountStore
 from chatd.store.data import DataStore
+from chatd.store.messages import MessageStore
 
 OWN = ("chatd.",)
+STORE = (AccountStore, DataStore)  # all of these; of the parts of an App below, these methods
+PARTS: dict[str, tuple[type[Any], tuple[str, ...]]] = {
+    "app.models": (Models, ("default", "list", "pick")),
+    "app.prompts": (Prompts, ("prepared",)),
+    "app.questions": (Questions, ("ask",)),
+    "app.sessions": (Sessions, ("get", "update")),
+    "app.shapes": (Shapes, ("new_preset",)),
+    "app.store": (MessageStore, ("get_message",)),
+}
+CHATDS_OWN = ("beside", "close_turns", "signed_in")  # of App
 
 
 def written() -> str:
@@ -26,8 +42,12 @@ def written() -> str:
     for name in chatd.__all__:
         lines += described(name, getattr(chatd, name))
     lines += ["", "# app.store, what plugins may use of it"]
-    for part in (AccountStore, DataStore):
+    for part in STORE:
         lines += described(part.__name__, part)
+    for place, (part, names) in PARTS.items():
+        lines += ["", f"# {place}, what plugins may use of it"]
+        known = {name_of(line): line for line in members(part)}
+        lines += [known.get(name, name) for name in names]
     return "\n".join(lines) + "\n"
 
 
@@ -57,6 +77,8 @@ def members(kind: type[Any]) -> Iterator[str]:
             yield f"{field.name}: {annotations[field.name]}{' = ...' if has_default else ''}"
     named = {field.name for field in fields}
     for name in sorted(public(kind)):
+        if kind is chatd.App and name in CHATDS_OWN:
+            continue
         value = inspect.getattr_static(kind, name)
         if isinstance(value, property):
             yield f"{name}: property"
@@ -67,12 +89,28 @@ def members(kind: type[Any]) -> Iterator[str]:
             yield f"{name} = {value!r}" if isinstance(value, str | int | bool) else name
 
 
+def name_of(line: str) -> str:
+    """Return the name of a method by its line."""
+    return line.removeprefix("async ").partition("(")[0]
+
+
+def promised() -> dict[str, set[str]]:
+    """Return what plugins may use of an App and of its parts, by the name of the part."""
+    found = {place.removeprefix("app."): {*names} for place, (_, names) in PARTS.items()}
+    found["store"] |= {name for part in STORE for name in public(part)}
+    found["app"] = {*public(chatd.App), *found, "config"} - {*CHATDS_OWN}
+    return found
+
+
 def public(value: Any) -> list[str]:
     """Return the names without an underscore that stand in a class or a module."""
     names = (name for name in vars(value) if not name.startswith("_"))
     if inspect.isclass(value):
         return list(names)
-    return [n for n in names if getattr(getattr(value, n), "__module__", "") == value.__name__]
+    places = {name: getattr(getattr(value, name), "__module__", "") for name in names}
+    # A package is what it takes from its modules, and from others of chatd's.
+    own = OWN if hasattr(value, "__path__") else (value.__name__,)
+    return [name for name, place in places.items() if place.startswith(own)]
 
 
 if __name__ == "__main__":

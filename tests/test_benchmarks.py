@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks import here, measures, servers, speed, upstream
+from benchmarks import enabled, here, measures, servers, speed, upstream
 from benchmarks.filling import Session, SqliteFiller, owner_of
 from benchmarks.measures import Load
 from chatd.stores import open_store
@@ -113,6 +113,13 @@ def test_targets_are_told_at_the_speed_of_the_machine() -> None:
     assert "NOT 13 (wanted <= 12)" in chunk
     assert " 800 (wanted >= 200)" in turns
     assert list(here.lines([row for row in rows if row.what == "memory"])) == []
+
+
+async def test_what_plugins_cost_is_measured() -> None:
+    """A chatd with all plugins and one without both answer, in sessions of their own."""
+    found = [row async for row in enabled.plugin_costs(1, 2, "t20-r0")]
+    assert len(found) == 1
+    assert all(milliseconds >= 0 for milliseconds in found[0])
 
 
 def test_a_missed_target_is_marked() -> None:

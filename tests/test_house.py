@@ -18,13 +18,13 @@ PLUGINS = ROOT / "plugins"
 LAYERS = """
     errors types deadline failpoints secrets places tracing loglines metrics traces words
     events announcements log
-    provider preset store hookspecs
+    provider preset signed_in store hookspecs
     addresses strict_json fields options schemas
     settings environment reading config limits node fetching
     keysets sse transport instances pool gathering refusals upstream discovery subscriber hub broker
     calling finding plugins stores
     run observations observer recovery generations histories pages prompts
-    accounts catalog turns sessions search transfer
+    accounts catalog turns sessions search transfer questions
     app
     contract
     handlers

@@ -65,6 +65,16 @@ class Probe:
             sys.setprofile(before)
 
 
+class PluginCalls(Probe):
+    """Counts `calls` of functions of chatd's own plugins, and of what calls and watches hooks."""
+
+    FILES = ("/plugins/", "/chatd/calling.py", "/chatd/plugins.py", "/chatd/observations.py")
+
+    def _see(self, frame: FrameType, event: str, argument: Any) -> None:
+        if event == "call" and any(file in frame.f_code.co_filename for file in self.FILES):
+            self.counts["calls"] += 1
+
+
 class Statements:
     """Counts the statements and commits of an open SQLite store."""
 

@@ -16,11 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faces import configured
 from harness import Chat, Client, Script, chatting
-from probes import Commands, Counts, Probe, Statements, least
+from probes import Commands, Counts, PluginCalls, Probe, Statements, least
 from pymongo import monitoring
 from rawsocket import TEXT, RawSocket, frame
 
+import chatd
+from benchmarks import enabled
 from scripts.llm import LlmServer
 
 FILE = Path(__file__).with_name("allowed.toml")
@@ -146,6 +149,42 @@ async def test_a_fast_reply(tmp_path: Path, chunks: str) -> None:
         found = [await _turn(readers, lambda: None) for _ in range(3)]
     least_of = {name: min(one[name] for one in found) for name in found[0]}
     check(f"a reply of 640 chunks at once, {chunks}", least_of)
+
+
+async def test_no_plugin_is_called_for_a_chunk(tmp_path: Path) -> None:
+    """With every plugin enabled, many chunks call as much of the plugins as a few do."""
+    told = Told()
+    replies = [[PIECE] * number for number in (FEW, FEW, 64 * FEW, FEW, 64 * FEW)]
+    environ = configured(tmp_path, enabled.ALL)
+    found: list[float] = []
+    async with chatting(tmp_path, Script(*replies), told, **environ) as chat:
+        alice = await chat.client("alice")
+        for _ in replies:
+            session_id = await alice.new_session(title="named")
+            told.ended.clear()
+            with PluginCalls().watching() as counts:
+                await alice.send(session_id)
+                async with asyncio.timeout(WITHIN):
+                    await told.ended.wait()
+                for queue in chat.app.observations._queues:
+                    await queue._queue.join()
+            found.append(counts["calls"])
+    _, few, many, few_again, many_again = found  # the first one imports what it needs
+    assert few > 0
+    assert min(many, many_again) <= max(few, few_again), found
+
+
+class Told:
+    """Takes note of the end of a turn."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+
+    @chatd.hookimpl
+    def observe(self, event: chatd.Observed) -> None:
+        """Note it."""
+        if event.type == "turn_ended":
+            self.ended.set()
 
 
 @pytest.mark.usefixtures("each_store")

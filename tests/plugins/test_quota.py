@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from faces import configured
-from harness import API, Script, chatting
+from harness import API, PATIENCE, Client, Script, chatting
 
 import chatd
-from plugins.quota import Day
+from plugins.quota import Day, tokens
 
 TABLE = '[plugins]\nenabled = ["auth_token", "quota"]\n[plugins.quota]\n'
 
@@ -54,10 +54,7 @@ async def test_tokens_of_a_day(tmp_path: Path, usage: chatd.Usage | None) -> Non
         alice = await chat.client("alice")
         session_id = await alice.new_session()
         await alice.send(session_id)
-        key = Day().key(alice.user.id, "tokens")
-        async with asyncio.timeout(20):
-            while await chat.app.store.get_datum("quota", key) is None:
-                await alice.messages(session_id)
+        assert await used_by(alice) == 12
         async with alice.socket(f"session/{session_id}") as socket:
             await socket.send("send_message", message="more")
             error = await socket.receive()
@@ -65,24 +62,60 @@ async def test_tokens_of_a_day(tmp_path: Path, usage: chatd.Usage | None) -> Non
     assert error["retry_after"] > 0
 
 
+async def used_by(alice: Client, what: str = "tokens") -> int:
+    """Return what the store has of a user's, when there is something."""
+    store, key = alice.chat.app.store, Day().key(alice.user.id, what)
+    async with asyncio.timeout(PATIENCE):
+        while (found := await store.get_datum("quota", key)) is None:
+            await alice.call("GET", "/me/")
+    return int(found.value)
+
+
 async def test_tokens_of_a_stopped_turn(tmp_path: Path) -> None:
-    """Who stops an answer and keeps nothing of it has had what was said, reasoning too."""
+    """Who stops an answer and keeps nothing of it has had what was asked and said, thought too."""
     environ = configured(tmp_path, f"{TABLE}tokens_per_day = 20\n")
     reply = [chatd.Reasoning(text="y" * 30), "x" * 30, asyncio.Event()]
     async with chatting(tmp_path, Script(reply), **environ) as chat:
         alice = await chat.client("alice")
         session_id = await alice.new_session()
         async with alice.socket(f"session/{session_id}") as socket:
-            await socket.send("send_message", message="hi")
+            await socket.send("send_message", message="z" * 300)
             await socket.until("ai_message_chunk")
             await socket.send("stop_generation", seen_seq=0)
             ended = (await socket.until("ai_message_complete"))[-1]
         assert ended["message"]["content"] == ""
-        key = Day().key(alice.user.id, "tokens")
-        async with asyncio.timeout(20):
-            while (used := await chat.app.store.get_datum("quota", key)) is None:
-                await alice.messages(session_id)
-        assert used.value == 20
+        assert await used_by(alice) == 100 + 20
+
+
+async def test_tokens_of_a_title(tmp_path: Path) -> None:
+    """What `title` asks a model beside the turn is counted too, and a call that fails is not."""
+    text = '[plugins]\nenabled = ["auth_token", "quota", "title"]\n[plugins.title]\nby = "model"\n'
+    environ = configured(tmp_path, f"{text}[plugins.quota]\ntokens_per_day = 1000\n")
+    counted = chatd.Usage(prompt_tokens=30, completion_tokens=10, total_tokens=40)
+    title = ["Title", chatd.Usage(prompt_tokens=5, completion_tokens=2)]
+    script = Script(["Hello.", counted], title, [chatd.ProviderBusy()])
+    async with chatting(tmp_path, script, **environ) as chat:
+        alice, bob = await chat.client("alice"), await chat.client("bob")
+        session_id = await alice.new_session()
+        async with alice.socket("sessions") as socket:
+            await alice.send(session_id)
+            while not (event := await socket.receive()).get("session", {}).get("title"):
+                pass
+        assert event["session"]["title"] == "Title"
+        bobs = await bob.new_session(title="named")
+        await bob.call("POST", f"/sessions/{bobs}/send_message/", 502, json={"message": "x" * 99})
+    async with chatting(tmp_path, Script(), **environ) as chat:
+        alice, bob = await chat.client("alice"), await chat.client("bob")
+        assert await used_by(alice) == 47
+        assert await chat.app.store.get_datum("quota", Day().key(bob.user.id, "tokens")) is None
+
+
+def test_what_is_not_counted_is_estimated() -> None:
+    """What a server says goes before what its bytes say, each for the prompt and the answer."""
+    assert tokens(None, 30, 60) == 30
+    assert tokens(chatd.Usage(prompt_tokens=7), 30, 60) == 27
+    assert tokens(chatd.Usage(completion_tokens=7), 30, 60) == 17
+    assert tokens(chatd.Usage(total_tokens=5, prompt_tokens=9), 30, 60) == 5
 
 
 def test_a_day_ends_at_midnight() -> None:
