@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     import click
 
 PLUGIN = "auth_password"
-SHORTEST, LONGEST = 8, 1024  # characters of a password
-LONGEST_NAME = 64
+SHORTEST, LONGEST, LONGEST_NAME = 8, 1024, 64  # characters of a password; of a name
 WAITING = 64  # who waits for a hash to be computed; the next one is sent away
 NEW_NAME = re.compile(rf"[\w.@+-]{{1,{LONGEST_NAME}}}")
 
@@ -50,8 +49,7 @@ class Passwords:
     """The passwords of an App. argon2 runs in threads, some at a time; the loop never waits."""
 
     def __init__(self, app: chatd.App) -> None:
-        self.config = app.plugin_config(PLUGIN)
-        self._store = app.store
+        self.config, self._store = app.plugin_config(PLUGIN), app.store
         self._names = chatd.Tries(self.config["tries_per_account"], self.config["window"])
         self._addresses = chatd.Tries(self.config["tries_per_address"], self.config["window"])
         self._turns, self._waiting = asyncio.Semaphore(self.config["at_once"]), 0
@@ -68,7 +66,7 @@ class Passwords:
         """A hash to compare with where there is none, so that it takes as long."""
         return str(self._hasher.hash(chatd.new_id()))
 
-    async def check(self, request: chatd.Request, name: str, password: str) -> chatd.User:
+    async def check(self, request: chatd.Request, name: str, password: str) -> chatd.SignedIn:
         """Return the user with this password. Raises Unauthenticated, the same for every reason."""
         folded = _folded(name)
         address = self.take(request, folded)
@@ -78,7 +76,13 @@ class Passwords:
         if account is None or not account.is_active or kept is None:
             raise chatd.Unauthenticated("The name or the password is wrong.")
         self.give_back(address, folded)
-        return account.user
+        is_still_good = functools.partial(self._is_still, account.user.id, kept, password)
+        return chatd.SignedIn(user=account.user, is_still_good=is_still_good)
+
+    async def _is_still(self, user_id: str, kept: Any, password: str) -> bool:
+        now = await self._store.get_datum(PLUGIN, user_id)
+        # With another hash it may be the same: another sign-in has made it anew.
+        return bool(now and now.value == kept.value) or bool(await self.find(user_id, password))
 
     def take(self, request: chatd.Request, name: str = "") -> str:
         """Count a try, of names that nobody has too; return its address. Raises RateLimited."""
@@ -116,12 +120,11 @@ class Passwords:
 
     def _compare(self, known: str | None, password: str) -> tuple[bool, bool]:
         """Return whether a password is right, and whether its hash took less than is wanted."""
-        from argon2 import extract_parameters
-        from argon2.exceptions import InvalidHashError, VerificationError
+        from argon2 import exceptions, extract_parameters
 
         try:
             self._hasher.verify(known or self._nobodys, password)
-        except (InvalidHashError, VerificationError):
+        except (exceptions.InvalidHashError, exceptions.VerificationError):
             return False, False
         used, config = extract_parameters(known or self._nobodys), self.config
         is_weak = used.time_cost < config["time_cost"] or used.memory_cost < config["memory_kib"]
@@ -153,15 +156,14 @@ class Passwords:
             raise _invalid("name", f"1 to {LONGEST_NAME} letters, digits and _.@+-.")
         if name == "owner" or await self._store.get_account(name=name):
             raise chatd.Conflict("This name is taken.")
-        user = chatd.User(id=chatd.new_id(), name=name)
+        user_id = chatd.new_id()
         # First: an account without a password would keep its name from everybody.
-        await self.set(user.id, password, version=0)
+        await self.set(user_id, password, version=0)
         try:
-            await self._store.add_user(user)
+            return await chatd.registered_user(self._store, PLUGIN, name, id=user_id)
         except chatd.Conflict:
-            await self._store.delete_datum(PLUGIN, user.id)
+            await self._store.delete_datum(PLUGIN, user_id)
             raise
-        return user
 
     async def revoke(self, user_id: str, *, but: str = "") -> int:
         """End the tokens of a user; return how many."""
@@ -209,17 +211,15 @@ def startup(app: chatd.App) -> None:
     """Make what checks passwords."""
     if not importlib.util.find_spec("argon2"):
         raise chatd.ConfigError("auth_password needs argon2: pip install 'chatd[password]'.")
-    if "auth_token" not in app.plugins.found:
-        raise chatd.ConfigError(
-            "auth_password gives tokens, which auth_token lets in: add that to [plugins] enabled."
-        )
+    if "auth_token" not in app.config.plugins.enabled:
+        raise chatd.ConfigError("auth_password gives tokens, which auth_token lets in: add that.")
     _passwords[app] = Passwords(app)
 
 
 @chatd.hookimpl
 async def sign_in(
     app: chatd.App, credentials: Mapping[str, Any], request: chatd.Request
-) -> chatd.User | None:
+) -> chatd.SignedIn | None:
     """Return the user of {"name": ..., "password": ...}."""
     match credentials:
         case {"name": str(name), "password": str(password)}:

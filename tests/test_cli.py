@@ -227,7 +227,7 @@ def test_users_are_added(shell: Shell) -> None:
 
 
 def test_users_are_disabled_and_enabled(shell: Shell) -> None:
-    """A disabled user gets no token until enabled again."""
+    """A disabled user gets no token until enabled again; who is vouched for gets new ones."""
     shell.says("users", "add", "alice")
     shell.says("users", "disable", "alice")
     assert "disabled" in shell.says("users", "list")
@@ -236,6 +236,7 @@ def test_users_are_disabled_and_enabled(shell: Shell) -> None:
     shell.says("users", "enable", "alice")
 
     assert shell.says("tokens", "create", "alice")
+    assert "tokens revoked: 1" in shell.run("users", "vouch", "alice").stderr
 
 
 def test_a_user_that_is_not_there(shell: Shell) -> None:

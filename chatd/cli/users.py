@@ -1,4 +1,4 @@
-"""chatd users: add, list, disable, enable."""
+"""chatd users: add, list, disable, enable, vouch."""
 
 from __future__ import annotations
 
@@ -68,6 +68,24 @@ def disable(name: str) -> None:
 def enable(name: str) -> None:
     """Let the user NAME in again."""
     _set_active(name, is_active=True)
+
+
+@users.command()
+@click.argument("name")
+@everywhere
+def vouch(name: str) -> None:
+    """Take the user NAME, who registered themselves, for the one whom the configuration means.
+
+    Their tokens end. A password that they have stays: chatd password NAME sets another.
+    """
+    from chatd import accounts
+
+    async def change(store: Store) -> None:
+        account = await accounts.get_account(store, name)
+        ended = await accounts.vouch(store, account.user)
+        click.echo(f"{name} is the {name} of the configuration; tokens revoked: {ended}.", err=True)
+
+    with_store(change)
 
 
 def _set_active(name: str, *, is_active: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Awaitable, Callable
 
 from chatd import accounts
 from chatd.errors import Unauthenticated
@@ -36,15 +37,31 @@ class SignInHandler(BaseHandler):
             taken = await self.app.store.take_ticket(digest_token(ticket), "sign_in_ticket")
             if taken is None:
                 raise Unauthenticated("This ticket has been used, or is too old.")
-            user = taken[1]
+            user, is_still_good = taken[1], None
         else:
-            user = await self.app.sign_in(credentials, read_request(self))
+            found = await self.app.signed_in(credentials, read_request(self))
+            user, is_still_good = found.user, found.is_still_good
         lifetime = self.app.config.tokens.lifetime
         expires_at = now() + dt.timedelta(seconds=lifetime) if lifetime else None
         token = await accounts.create_token(
             self.app.store, user, label="signed in", expires=expires_at
         )
+        if is_still_good is not None:
+            await self._check_again(is_still_good, token)
         self.send({"token": token, "expires_at": expires_at, "user": shown(user)})
+
+    async def _check_again(self, is_still_good: Callable[[], Awaitable[bool]], token: str) -> None:
+        """End a token that nobody has seen yet when what it was given for has changed."""
+        is_good = False
+        try:
+            is_good = await is_still_good()
+        finally:
+            if not is_good:
+                found = await self.app.store.find_token(digest_token(token))
+                if found is not None:
+                    await self.app.store.revoke_token(found[0].id)
+        if not is_good:
+            raise Unauthenticated("These credentials have just changed.")
 
 
 class SignOutHandler(BaseHandler):

@@ -12,7 +12,7 @@ import pytest
 from faces import FACES, REFUSED, Caller, configured
 from harness import Chat, Script, chatting
 
-from chatd.accounts import ensure_user
+from chatd.accounts import create_token, ensure_user, registered_user, vouch
 from chatd.errors import ConfigError
 
 CONFIG = """
@@ -241,3 +241,19 @@ async def test_foreign_pages(tmp_path: Path, face: str) -> None:
     async with chat_behind(tmp_path) as chat:
         foreign = ALICE | {"Origin": "https://evil.example.com"}
         assert await Caller(chat.url, foreign).refusal(face) == 403
+
+
+async def test_somebody_was_faster(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Who registered under a configured name is not whom the proxy means, until vouched for."""
+    async with chat_behind(tmp_path) as chat:
+        store = chat.app.store
+        mallory = await registered_user(store, "auth_password", "alice")
+        token = await create_token(store, mallory)
+        caller = Caller(chat.url, {"X-Remote-User": "alice@example.org"})
+        assert (await caller.ask("GET", "/me/")).status_code == 401
+        assert "chatd users vouch alice" in caplog.text
+        assert (await Caller(chat.url, ALICE).me())["name"].startswith("alice-")
+        await vouch(store, mallory)
+        assert (await caller.me())["id"] == mallory.id
+        ended = Caller(chat.url, {"Authorization": f"Token {token}"})
+        assert (await ended.ask("GET", "/me/")).status_code == 401

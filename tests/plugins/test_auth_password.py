@@ -12,18 +12,20 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from chatd_plugins import auth_password
 from commands import Commands
 from faces import FACES, REFUSED, Caller, close_code, configured
 from harness import Chat, Script, chatting
 from process import environment
 
 import chatd
-from chatd.accounts import create_token, ensure_user
+from chatd.accounts import create_token, ensure_user, registered_by
 from chatd.addresses import client_address
 from chatd.errors import ConfigError, RateLimited
 from chatd.limits import Tries
@@ -241,6 +243,51 @@ async def test_changing(tmp_path: Path) -> None:
         assert (await bob.me())["name"] == "bob"
         assert (await sign_in(chat, "alice", GOOD)).status_code == 401
         await signed_in(chat, "alice", "battery staple")
+
+
+class Between:
+    """Does something between the check of a password and the token."""
+
+    act: Callable[[], Awaitable[object]] | None = None
+
+    @chatd.hookimpl
+    async def sign_in(
+        self, app: chatd.App, credentials: Mapping[str, Any], request: chatd.Request
+    ) -> chatd.SignedIn | None:
+        """Ask the plugin, and then act."""
+        found = await auth_password.sign_in(app, credentials, request)
+        if self.act is not None:
+            await self.act()
+        return found
+
+
+async def test_changing_while_somebody_signs_in(tmp_path: Path) -> None:
+    """Who was let in by the old password has no token; with the same, hashed anew, they have."""
+    between = Between()
+    config = configured(tmp_path / "conf", CONFIG + OPEN)
+    async with chatting(tmp_path, Script(), between, **config) as chat:
+        await register(chat)
+        alice = await signed_in(chat)
+        between.act = lambda: change(alice, GOOD, "another one")
+        assert (await sign_in(chat, "alice", GOOD)).status_code == 401
+        assert len(await chat.app.store.list_tokens()) == 1
+        user_id = (await alice.me())["id"]
+        between.act = lambda: auth_password.Passwords(chat.app).set(user_id, "another one")
+        assert (await sign_in(chat, "alice", "another one")).status_code == 200
+
+
+async def test_who_registers_is_marked(tmp_path: Path) -> None:
+    """It is kept who has made their account themselves; who came too late leaves nothing."""
+    async with chat_with(tmp_path) as chat:
+        store = chat.app.store
+        bob = await ensure_user(store, "bob")
+        alice = (await register(chat)).json()
+        assert (await register(chat)).status_code == 409
+        assert await registered_by(store, alice["id"]) == "auth_password"
+        assert await registered_by(store, bob.id) == ""
+        with pytest.raises(chatd.Conflict):
+            await chatd.registered_user(store, "mine", "bob", id="x")
+        assert await registered_by(store, "x") == ""
 
 
 async def test_changing_without_a_password(tmp_path: Path) -> None:
