@@ -35,7 +35,12 @@ access_logger = logging.getLogger("chatd.access")
 
 PROBES = ("/healthz", "/readyz")
 SECRETS = ("token", "ticket")  # in a query; never in a log
-NAMES = {SessionSocket: "/ws/session", SessionListSocket: "/ws/sessions", page.PageHandler: "/"}
+NAMES = {
+    SessionSocket: "/ws/session",
+    SessionListSocket: "/ws/sessions",
+    page.IndexHandler: "/",
+    page.PageHandler: "/",
+}
 FRAME_FACTOR = 4  # a frame up to so many times too large is read, so that its sender learns why
 
 
@@ -84,7 +89,7 @@ def make_application(app: App, keeper: Keeper) -> Application:
             *(url(f"{path}/?", handler, shared) for path, handler in routes),
             url(f"{sockets}/session/{one}/?", SessionSocket, {**shared, "keeper": keeper}),
             url(f"{sockets}/sessions/?", SessionListSocket, {**shared, "keeper": keeper}),
-            url(r"/()", page.PageHandler, page.INDEX),
+            url(r"/()", page.IndexHandler, {**page.FILES, "prefix": server.prefix}),
             url(r"/static/(.+)", page.PageHandler, page.FILES),
         ],
         default_handler_class=UnknownPath,

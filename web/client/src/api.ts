@@ -41,6 +41,8 @@ export interface ApiOptions {
   readonly prefix?: string;
   /** Milliseconds for an answer. */
   readonly timeout?: number;
+  /** Called when the server does not know the token, or not any more. */
+  readonly onUnauthorized?: () => void;
 }
 
 /** The REST interface: a method for each operation. All raise ChatdError. */
@@ -49,12 +51,14 @@ export class Api {
   readonly prefix: string;
   token: string | undefined;
   readonly #timeout: number;
+  readonly #onUnauthorized: (() => void) | undefined;
 
   constructor(options: ApiOptions) {
     this.url = options.url.replace(/\/+$/, "");
     this.prefix = options.prefix ?? "/ai-chat";
     this.token = options.token;
     this.#timeout = options.timeout ?? 60_000;
+    this.#onUnauthorized = options.onUnauthorized;
   }
 
   /** Asks with an answer of JSON, or none. The path is that behind `/ai-chat/api/`. */
@@ -84,6 +88,7 @@ export class Api {
       if (ask.signal?.aborted && (ask.signal.reason as Error).name === "AbortError") throw cause;
       throw new ChatdError("The server cannot be reached.", "unreachable", { isRetryable: true });
     }
+    if (answer.status === 401) this.#onUnauthorized?.();
     if (!answer.ok) throw await problem(answer);
     return answer;
   }
@@ -161,7 +166,7 @@ export class Api {
 
   // Models and presets
 
-  models(query: { is_active?: boolean | "all" } = {}) {
+  models(query: { is_active?: boolean | "all"; limit?: number; cursor?: string } = {}) {
     return this.ask<ModelList>("GET", "models/", { query });
   }
 

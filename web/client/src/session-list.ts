@@ -8,6 +8,8 @@ import type { ListEvent, NewSession, Session } from "./wire.js";
 /** The caller's sessions, most recent activity first, as far as they are loaded. */
 export interface ListState {
   readonly connection: Connection;
+  /** When the next attempt to connect is, in milliseconds of Date.now(), while `waiting`. */
+  readonly retryAt?: number | undefined;
   readonly sessions: readonly Session[];
   readonly hasMore: boolean;
   readonly isLoading: boolean;
@@ -91,7 +93,7 @@ export class SessionList extends Observable<ListState> implements Receiver {
     switch (event.type) {
       case "connection_established":
         this.#begin(event.sessions, event.next);
-        this.update({ connection: "live", running: new Set() });
+        this.update({ connection: "live", retryAt: undefined, running: new Set() });
         break;
       case "session_created":
       case "session_updated":
@@ -114,8 +116,8 @@ export class SessionList extends Observable<ListState> implements Receiver {
     this.#refresh();
   }
 
-  lost(): void {
-    this.update({ connection: "waiting" });
+  lost(_reason: string, retryIn: number): void {
+    this.update({ connection: "waiting", retryAt: Date.now() + retryIn });
     // Where sockets are blocked, the list is loaded as often as one is tried.
     if (this.#isBlocked) this.reload().catch(() => undefined);
   }

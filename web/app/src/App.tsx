@@ -1,0 +1,31 @@
+/** The page: who one is, then the house with the view that the address names. */
+import { ChatdProvider } from "@chatd/react";
+import { lazy, Suspense } from "react";
+import { Frame } from "./Frame";
+import { HouseProvider } from "./house";
+import { t } from "./i18n";
+import { Notices } from "./notices";
+import { gate } from "./server";
+import { useStore } from "./store";
+
+const SignIn = lazy(() => import("./sign-in/SignIn"));
+
+export function App() {
+  const state = useStore(gate);
+  if (state.is === "checking") return <p className="unseen">{t("signIn.checking")}</p>;
+  if (state.is === "out") {
+    return (
+      <Suspense>
+        <SignIn reason={state.reason} />
+      </Suspense>
+    );
+  }
+  return (
+    <ChatdProvider key={state.chatd.api.token} client={state.chatd}>
+      <HouseProvider chatd={state.chatd}>
+        <Frame />
+        <Notices />
+      </HouseProvider>
+    </ChatdProvider>
+  );
+}

@@ -1,0 +1,3 @@
+export const thread = {
+  "thread.loading": "Nachrichten werden geladen…",
+};

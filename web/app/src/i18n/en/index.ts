@@ -1,0 +1,3 @@
+export { shell } from "./shell";
+export { thread } from "./thread";
+export { views } from "./views";

@@ -1,0 +1,4 @@
+/** The thread: messages and the composer. */
+export const thread = {
+  "thread.loading": "Loading the messages…",
+} as const;

@@ -1,0 +1,5 @@
+import type { Route } from "../route";
+
+export default function TrashView(_: { route: Route }) {
+  return <h1>Trash</h1>;
+}
