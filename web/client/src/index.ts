@@ -36,7 +36,7 @@ export { ChatSession, type ChatState, type Connection, newId } from "./chat-sess
 export { ChatdError } from "./errors.js";
 export { errorOf, Follower, type Step } from "./follower.js";
 export { PATIENT, type Timing } from "./link.js";
-export { begun, follow, type Running, type ToolUse } from "./log.js";
+export { begun, follow, type Running, type RunningPart, type ToolUse } from "./log.js";
 export type { Turn } from "./outbox.js";
 export { type ListState, SessionList } from "./session-list.js";
 export { readEvents } from "./sse.js";

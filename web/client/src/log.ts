@@ -9,6 +9,11 @@ export interface ToolUse {
   readonly isError?: boolean;
 }
 
+/** A run of text or reasoning, or a tool's use, as a generation produced them one behind the other. */
+export type RunningPart =
+  | { readonly type: "text" | "reasoning"; readonly text: string }
+  | ({ readonly type: "tool" } & ToolUse);
+
 /** What a running generation has produced so far. Never changed: each step makes another. */
 export interface Running {
   readonly generationId: string;
@@ -18,11 +23,13 @@ export interface Running {
   readonly text: string;
   readonly reasoning: string;
   readonly tools: readonly ToolUse[];
+  /** All of this in its order. */
+  readonly parts: readonly RunningPart[];
 }
 
 /** Returns a generation of which nothing was seen yet. */
 export function begun(generationId: string, messageId: string): Running {
-  return { generationId, messageId, have: 0, text: "", reasoning: "", tools: [] };
+  return { generationId, messageId, have: 0, text: "", reasoning: "", tools: [], parts: [] };
 }
 
 /**
@@ -38,25 +45,38 @@ export function follow(running: Running, event: LogEvent): Running | undefined {
 }
 
 function added(running: Running, event: LogEvent): Partial<Running> {
+  const { parts } = running;
   switch (event.type) {
     case "ai_message_chunk":
-      return { text: running.text + event.content };
+      return { text: running.text + event.content, parts: longer(parts, "text", event.content) };
     case "ai_reasoning_chunk":
-      return { reasoning: running.reasoning + event.content };
-    case "ai_tool_call":
       return {
-        tools: [
-          ...running.tools,
-          { id: event.tool_call_id, name: event.name, arguments: event.arguments },
-        ],
+        reasoning: running.reasoning + event.content,
+        parts: longer(parts, "reasoning", event.content),
       };
-    case "ai_tool_result":
+    case "ai_tool_call": {
+      const tool = { id: event.tool_call_id, name: event.name, arguments: event.arguments };
+      return { tools: [...running.tools, tool], parts: [...parts, { type: "tool", ...tool }] };
+    }
+    case "ai_tool_result": {
+      const { result, is_error: isError } = event;
+      const told = <One extends ToolUse>(tool: One): One =>
+        tool.id === event.tool_call_id ? { ...tool, result, isError } : tool;
       return {
-        tools: running.tools.map((tool) =>
-          tool.id === event.tool_call_id
-            ? { ...tool, result: event.result, isError: event.is_error }
-            : tool,
-        ),
+        tools: running.tools.map(told),
+        parts: parts.map((part) => (part.type === "tool" ? told(part) : part)),
       };
+    }
   }
+}
+
+/** Returns the parts with more at their end. */
+function longer(
+  parts: readonly RunningPart[],
+  type: "text" | "reasoning",
+  text: string,
+): readonly RunningPart[] {
+  const last = parts.at(-1);
+  if (last?.type !== type) return [...parts, { type, text }];
+  return [...parts.slice(0, -1), { type, text: last.text + text }];
 }

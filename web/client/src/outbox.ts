@@ -10,6 +10,8 @@ export interface Turn {
   readonly clientId: string;
   /** The text of a message that is sent or edited; undefined for a regeneration. */
   readonly text: string | undefined;
+  /** The message that is edited or answered once more; undefined when that is the last one, or none. */
+  readonly messageId: string | undefined;
   /** Resolves with the generation's id when the turn is stored. */
   readonly accepted: Promise<string>;
   /** Resolves with the model's message when the generation has ended. */
@@ -53,6 +55,10 @@ class Entry implements Turn {
 
   get text(): string | undefined {
     return "message" in this.command ? this.command.message : undefined;
+  }
+
+  get messageId(): string | undefined {
+    return "message_id" in this.command ? (this.command.message_id ?? undefined) : undefined;
   }
 }
 

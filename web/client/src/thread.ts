@@ -8,6 +8,7 @@ export class Thread {
   #byId = new Map<string, Message>();
   #headId: string | null = null;
   #shown: readonly Message[] | undefined;
+  #byParent: Map<string | null, Message[]> | undefined;
 
   get headId(): string | null {
     return this.#headId;
@@ -20,6 +21,7 @@ export class Thread {
       if (known && known.revision > message.revision) continue;
       this.#byId.set(message.id, message);
       this.#shown = undefined;
+      this.#byParent = undefined;
     }
   }
 
@@ -56,15 +58,26 @@ export class Thread {
 
   /** The known alternatives to a message, itself among them, oldest first. */
   siblings(message: Message): readonly Message[] {
-    const found = [...this.#byId.values()].filter(
-      (other) => other.parent_id === message.parent_id && other.role === message.role,
-    );
-    return found.sort((one, other) => one.seq - other.seq);
+    this.#byParent ??= this.#families();
+    const family = this.#byParent.get(message.parent_id) ?? [];
+    return family.filter((other) => other.role === message.role);
+  }
+
+  #families(): Map<string | null, Message[]> {
+    const families = new Map<string | null, Message[]>();
+    const ordered = [...this.#byId.values()].sort((one, other) => one.seq - other.seq);
+    for (const message of ordered) {
+      const family = families.get(message.parent_id);
+      if (family) family.push(message);
+      else families.set(message.parent_id, [message]);
+    }
+    return families;
   }
 
   clear(): void {
     this.#byId.clear();
     this.#headId = null;
     this.#shown = undefined;
+    this.#byParent = undefined;
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Backoff, readEvents, Thread } from "../src/index.js";
+import { Backoff, begun, follow, type LogEvent, readEvents, Thread } from "../src/index.js";
 import { message } from "./values.js";
 
 describe("Thread", () => {
@@ -15,6 +15,8 @@ describe("Thread", () => {
     thread.show("a");
     expect(thread.shown.map(({ id }) => id)).toEqual(["q", "a"]);
     expect(thread.siblings(answer).map(({ id }) => id)).toEqual(["a", "b"]);
+    thread.put([message({ id: "c", seq: 4, parent_id: "q", role: "assistant" })]);
+    expect(thread.siblings(answer).map(({ id }) => id)).toEqual(["a", "b", "c"]);
   });
 
   it("keeps of two states of a message the later one", () => {
@@ -35,6 +37,29 @@ describe("Thread", () => {
 
   it("does not show what it does not know", () => {
     expect(new Thread().show("nobody")).toBe(false);
+  });
+});
+
+describe("what a generation has produced", () => {
+  it("is known in its order, with runs of one kind as one", () => {
+    const base = { generation_id: "g", message_id: "m" };
+    const events = [
+      { type: "ai_reasoning_chunk", content: "a ca" },
+      { type: "ai_reasoning_chunk", content: "t?" },
+      { type: "ai_message_chunk", content: "Let me look." },
+      { type: "ai_tool_call", tool_call_id: "t", name: "look", arguments: "{}" },
+      { type: "ai_tool_result", tool_call_id: "t", name: "look", result: 7, is_error: false },
+      { type: "ai_message_chunk", content: "It is " },
+      { type: "ai_message_chunk", content: "7." },
+    ].map((event, at) => ({ ...base, ...event, prev: at, seq: at + 1 }) as LogEvent);
+    const running = events.reduce((now, event) => follow(now, event) ?? now, begun("g", "m"));
+    expect(running.parts).toEqual([
+      { type: "reasoning", text: "a cat?" },
+      { type: "text", text: "Let me look." },
+      { type: "tool", id: "t", name: "look", arguments: "{}", result: 7, isError: false },
+      { type: "text", text: "It is 7." },
+    ]);
+    expect(running.text).toBe("Let me look.It is 7.");
   });
 });
 

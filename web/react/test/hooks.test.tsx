@@ -19,6 +19,19 @@ function Chat({ id }: { id: string }) {
   );
 }
 
+let renders = 0;
+
+function Calm({ id }: { id: string }) {
+  const { state, session } = useChatSession(id, { byFrame: true });
+  renders += 1;
+  return (
+    <main data-connection={state.connection}>
+      <p>{state.messages.at(-1)?.status}</p>
+      <button onClick={() => void session.send("[words:300] hello")}>Send</button>
+    </main>
+  );
+}
+
 function Titles() {
   const { state } = useSessionList();
   return <ul>{state.sessions.map(({ id, title }) => <li key={id}>{title}</li>)}</ul>;
@@ -43,6 +56,18 @@ describe("useChatSession", () => {
     await settled(() => host.querySelector("output")?.textContent).toBe("");
     await settled(() => host.querySelectorAll("p")[1]?.textContent).toMatch(/\S/);
     expect(host.querySelector("p")?.textContent).toBe("[words:5] hello");
+    end();
+  });
+
+  it("renders no more than once in a frame, if that is wanted", async () => {
+    const { id } = await server.client().api.createSession({ model: "qwen3:8b" });
+    const begun = performance.now();
+    const { host, settled, end } = rendered(<Calm id={id} />);
+    await settled(() => host.querySelector("main")?.dataset.connection).toBe("live");
+    host.querySelector("button")?.click();
+    await settled(() => host.querySelector("p")?.textContent).toBe("complete");
+    const frames = (performance.now() - begun) / 16;
+    expect(renders).toBeLessThan(frames + 5);
     end();
   });
 
