@@ -1,7 +1,6 @@
 /** The house: the sidebar, and beside it the view that the address names. */
 import { lazy, Suspense, useEffect, useRef } from "react";
 import { t } from "./i18n";
-import { Overlays } from "./keys/Overlays";
 import { type Route, useRoute } from "./route";
 import { SessionView } from "./session/SessionView";
 import { Sidebar } from "./sidebar/Sidebar";
@@ -35,7 +34,6 @@ export function Frame() {
           </Suspense>
         </ViewBoundary>
       </main>
-      <Overlays />
     </div>
   );
 }
