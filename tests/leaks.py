@@ -55,9 +55,14 @@ def is_pymongos(left: socket.socket) -> bool:
 
 @pytest.fixture(autouse=True, scope="module")
 def leaks_of_a_module() -> Iterator[None]:
-    """Have what the fixtures of a module leave open reported with its last test."""
+    """Have what the fixtures of a module leave open reported with its last test.
+
+    What it has left in caches, the documents of the contract above all, stays to the end: the
+    collector need not look at it after each of three thousand tests.
+    """
     yield
     gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
