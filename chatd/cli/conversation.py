@@ -151,6 +151,9 @@ class Conversation:
             self._session = self._client.sessions.update(self._session.id, model=rest)
         self._model = rest
         self._tell(f"From now on {rest} answers.")
+        listed = self._client.models.list()
+        if not any(rest in (model.id, model.name) for model in listed):
+            self._tell("It is not listed here; the next message asks for it. /model lists who is.")
 
     def _list(self, rest: str) -> None:
         sessions = [s for s, _ in zip(self._client.sessions.list(), range(SHOWN), strict=False)]

@@ -19,7 +19,7 @@ def is_upgrade(headers: HTTPHeaders) -> bool:
     return (
         headers.get("Upgrade", "").lower() == "websocket"
         and "upgrade" in headers.get("Connection", "").lower()
-        and headers.get("Sec-WebSocket-Version") in ("7", "8", "13")
+        and headers.get("Sec-WebSocket-Version") == "13"  # of RFC 6455; before it were drafts
         and "Sec-WebSocket-Key" in headers
     )
 
