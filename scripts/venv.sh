@@ -28,7 +28,26 @@ state() {
     cksum "${files[@]}"
 }
 
-is_ready() { [[ -x $venv/bin/python && -f $stamp && $(<"$stamp") == "$(state)" ]]; }
+is_ready() {
+    local other
+    [[ -x $venv/bin/python ]] || return
+    for other in "$stamp" "$venv"/.installed-e*; do
+        [[ ! -f $other ]] || ! covers "$(<"$other")" || return 0
+    done
+    return 1
+}
+
+# Whether a stamp says that what is wanted is there: chatd with more extras is chatd with these.
+covers() {
+    local found=${1%%$'\n'*} extra extras=${wanted#-e .}
+    [[ ${1#*$'\n'} == "$(state | tail -n +2)" ]] || return
+    [[ $found != "$wanted" ]] || return 0
+    [[ $wanted == -e* && $found == -e* ]] || return
+    extras=${extras//[\[\]]/}
+    for extra in ${extras//,/ }; do
+        [[ ,${found//[\[\]]/,}, == *",$extra,"* ]] || return
+    done
+}
 
 # .clone names the clone that an environment was made for, and is empty while pip runs in it: after
 # an interruption or a move we start again. An environment without the file was made by hand: keep it.
