@@ -22,6 +22,7 @@ from chatd.testing import (
     Server,
     StoreContract,
 )
+from chatd.testing.storing import ALICE
 from chatd.types import new_id, now
 from plugins.provider_echo import EchoProvider
 
@@ -84,6 +85,57 @@ class TestPresets(PresetSourceContract):
     def source(self) -> chatd.PresetSource:
         """Return it."""
         return Presets()
+
+
+class Shelf(chatd.EditablePresetSource):
+    """Presets in memory, which users can edit."""
+
+    name = "shelf"
+
+    def __init__(self) -> None:
+        preset = Presets.preset.replace(source="shelf", owner=ALICE.id, editable=True)
+        self.presets = {preset.id: preset}
+
+    async def list(self, user: chatd.User) -> list[chatd.Preset]:
+        """Return a user's own."""
+        return [one for one in self.presets.values() if one.owner == user.id]
+
+    async def get(self, user: chatd.User, preset_id: str) -> chatd.Preset | None:
+        """Return one of them."""
+        return next((one for one in await self.list(user) if one.id == preset_id), None)
+
+    async def _own(self, user: chatd.User, preset_id: str, version: int | None) -> chatd.Preset:
+        found = await self.get(user, preset_id)
+        if found is None:
+            raise chatd.NotFound
+        if version not in (None, found.version):
+            raise chatd.PreconditionFailed
+        return found
+
+    async def create(self, user: chatd.User, preset: chatd.Preset) -> chatd.Preset:
+        """Keep one."""
+        self.presets[preset.id] = preset.replace(owner=user.id, editable=True)
+        return self.presets[preset.id]
+
+    async def update(
+        self, user: chatd.User, preset_id: str, changes: dict[str, Any], *, version: int | None
+    ) -> chatd.Preset:
+        """Change one."""
+        old = await self._own(user, preset_id, version)
+        self.presets[preset_id] = old.replace(version=old.version + 1, **changes)
+        return self.presets[preset_id]
+
+    async def delete(self, user: chatd.User, preset_id: str, *, version: int | None) -> None:
+        """Erase one."""
+        del self.presets[(await self._own(user, preset_id, version)).id]
+
+
+class TestShelf(PresetSourceContract):
+    """A source that can be edited."""
+
+    def source(self) -> chatd.PresetSource:
+        """Return a new one."""
+        return Shelf()
 
 
 class TestTokens(AuthContract):

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chatd.testing.contracts import AuthContract as AuthContract
-    from chatd.testing.contracts import PresetSourceContract as PresetSourceContract
     from chatd.testing.contracts import ProviderContract as ProviderContract
+    from chatd.testing.presets import PresetSourceContract as PresetSourceContract
     from chatd.testing.scripted import ScriptedProvider as ScriptedProvider
     from chatd.testing.server import BlockingServer as BlockingServer
     from chatd.testing.server import Server as Server
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _MODULE_OF = {
     "AuthContract": "contracts",
     "BlockingServer": "server",
-    "PresetSourceContract": "contracts",
+    "PresetSourceContract": "presets",
     "ProviderContract": "contracts",
     "ScriptedProvider": "scripted",
     "Server": "server",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import tempfile
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
@@ -11,17 +12,18 @@ from typing import Any, ClassVar
 
 import httpx
 
-from chatd.preset import PresetSource
+from chatd.errors import ChatdError
 from chatd.provider import Finish, Prompt, PromptMessage, Provider, Reasoning, Text, ToolCall
 from chatd.testing.server import Server, serving
-from chatd.types import Preset, Usage, User
+from chatd.types import Usage
 
 WITHIN = 60.0  # seconds for one test
 CHUNKS = (str, Text, Reasoning, ToolCall, Usage, Finish)
-ALICE = User(id="01997000-0000-7000-8000-00000000000a", name="alice")
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run a test."""
+
     async def in_time() -> None:
         async with asyncio.timeout(WITHIN):
             await work
@@ -91,6 +93,21 @@ class ProviderContract:
 
         self._check(check)
 
+    def test_it_fails_with_a_sentence(self) -> None:
+        """A model that it does not have is answered, or is an error that a user may read."""
+
+        async def check(provider: Provider) -> None:
+            prompt = (await self._prompt(provider)).replace(model="no such model")
+            try:
+                async with contextlib.aclosing(provider.stream(prompt)) as reply:
+                    async for _ in reply:
+                        pass
+            except ChatdError as exc:
+                assert exc.message
+            assert await self._reply(provider)
+
+        self._check(check)
+
     def _check(self, check: Any) -> None:
         async def work() -> None:
             provider = self.provider()
@@ -99,7 +116,7 @@ class ProviderContract:
             finally:
                 await provider.aclose()
 
-        _run(work())
+        run(work())
 
     async def _prompt(self, provider: Provider) -> Prompt:
         model = (await provider.models())[0].name
@@ -114,58 +131,6 @@ class ProviderContract:
         prompt = await self._prompt(provider)
         async with contextlib.aclosing(provider.stream(prompt)) as reply:
             return [chunk async for chunk in reply]
-
-
-class PresetSourceContract:
-    """What a source of presets gives: the same presets by list and by id."""
-
-    user: ClassVar[User] = ALICE
-
-    def source(self) -> PresetSource:
-        """Return a source that has a preset for `user`; called inside an event loop."""
-        raise NotImplementedError
-
-    def test_it_has_a_name(self) -> None:
-        """The name is what a preset's `source` says."""
-
-        async def check(source: PresetSource) -> None:
-            assert source.name
-            assert {preset.source for preset in await source.list(self.user)} <= {source.name}
-
-        self._check(check)
-
-    def test_it_lists_presets(self) -> None:
-        """There is one, each has an id of its own and a name, and is found by its id as listed."""
-
-        async def check(source: PresetSource) -> None:
-            presets = await source.list(self.user)
-            assert presets
-            assert all(isinstance(preset, Preset) for preset in presets)
-            assert all(preset.id and preset.name for preset in presets)
-            assert len({preset.id for preset in presets}) == len(presets)
-            for preset in presets:
-                assert await source.get(self.user, preset.id) == preset
-
-        self._check(check)
-
-    def test_an_unknown_preset_is_none(self) -> None:
-        """An id of another source is not there, and no error."""
-
-        async def check(source: PresetSource) -> None:
-            for preset_id in ("no/such preset", "", "../etc", "\U0001f600"):
-                assert await source.get(self.user, preset_id) is None
-
-        self._check(check)
-
-    def _check(self, check: Any) -> None:
-        async def work() -> None:
-            source = self.source()
-            try:
-                await check(source)
-            finally:
-                await source.aclose()
-
-        _run(work())
 
 
 class AuthContract:
@@ -219,6 +184,28 @@ class AuthContract:
 
         self._check(check)
 
+    def test_a_disabled_account_is_shut_out(self) -> None:
+        """Whom the operator has disabled is refused, whatever credentials they have."""
+
+        async def check(server: Server) -> None:
+            good = await self.good(server)
+            found = await _me(server, good)
+            user_id = found.json()["id"]
+            if await server.app.store.get_account(user_id=user_id) is not None:
+                await server.app.store.update_account(user_id, is_active=False)
+                assert (await _me(server, good)).status_code == 401
+
+        self._check(check)
+
+    def test_a_socket_is_let_in_alike(self) -> None:
+        """A WebSocket opens with good credentials, and bad ones are told so."""
+
+        async def check(server: Server) -> None:
+            assert await _greeting(server, await self.good(server)) == "connection_established"
+            assert await _greeting(server, await self.bad(server)) == "error"
+
+        self._check(check)
+
     def _check(self, check: Any) -> None:
         async def work() -> None:
             with tempfile.TemporaryDirectory() as data_dir:
@@ -226,10 +213,20 @@ class AuthContract:
                 async with serving(Path(data_dir), *self.plugins, **options) as server:
                     await check(server)
 
-        _run(work())
+        run(work())
 
 
 async def _me(server: Server, headers: Mapping[str, str]) -> httpx.Response:
     url = f"{server.url}{server.app.config.server.prefix}/api/me/"
     async with httpx.AsyncClient(trust_env=False) as http:
         return await http.get(url, headers=dict(headers))
+
+
+async def _greeting(server: Server, headers: Mapping[str, str]) -> str:
+    """Return the type of the first event of a socket."""
+    from websockets.asyncio.client import connect
+
+    url = f"{server.url.replace('http', 'ws')}/ws{server.app.config.server.prefix}/sessions/"
+    async with connect(url, additional_headers=dict(headers), proxy=None) as socket:
+        event: dict[str, Any] = json.loads(await socket.recv())
+        return str(event["type"])
