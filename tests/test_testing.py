@@ -12,15 +12,12 @@ import pytest
 
 import chatd
 from chatd.errors import TooLarge
-from chatd.store import Store
-from chatd.stores import open_store
 from chatd.testing import (
     AuthContract,
     PresetSourceContract,
     ProviderContract,
     ScriptedProvider,
     Server,
-    StoreContract,
 )
 from chatd.testing.storing import ALICE
 from chatd.types import new_id, now
@@ -150,18 +147,6 @@ class TestTokens(AuthContract):
     async def bad(self, server: Server) -> Mapping[str, str]:
         """Return one that was not."""
         return {"Authorization": "Token chatd_unknown"}
-
-
-class TestSqlite(StoreContract):
-    """The store of one file."""
-
-    @pytest.fixture(autouse=True)
-    def _place(self, tmp_path: Path) -> None:
-        self.path = tmp_path
-
-    def store(self) -> Store:
-        """Return a new one."""
-        return open_store(f"sqlite:///{self.path}/{new_id()}.db")
 
 
 def test_a_turn_by_the_fixture(serve_chatd: Callable[..., Any]) -> None:

@@ -57,6 +57,22 @@ async def test_visits(tmp_path: Path) -> None:
             }
 
 
+async def test_summary(tmp_path: Path) -> None:
+    """Asks the model beside the turns, of one's own sessions alone."""
+    script = ScriptedProvider(["A long story."], ["Short."])
+    async with having(tmp_path, "summary", script) as server:
+        alice = await server.client("alice")
+        session = await alice.sessions.create(model="script/model")
+        await alice.turns.send(session.id, "Tell me.")
+        path = f"/x/summary/{session.id}/"
+        alices, bobs = [
+            {"Authorization": f"Token {await server.token(name)}"} for name in ("alice", "bob")
+        ]
+        assert (await ask(server, "POST", path, headers=alices)).json() == {"summary": "Short."}
+        assert (await ask(server, "POST", path, headers=bobs)).status_code == 404
+    assert script.prompts[-1].messages[-1].content == "In one sentence:\n\nA long story."
+
+
 async def test_motd(tmp_path: Path) -> None:
     """Ends the start without its file."""
     config = f'[plugins.motd]\nfile = "{tmp_path}/motd"'

@@ -68,7 +68,7 @@ def test_every_python_block_is_run() -> None:
         named = {*files(page).values()}
         for language, block in FENCE.findall(page.read_text()):
             if language == "python" and block not in named:
-                assert (page.parent.name, block.count("\n")) == ("hooks", 1), block
+                assert page.parent.name == "hooks" and block.endswith(": ...\n"), block
     behaviours = Path(__file__).with_name("test_hook_pages.py").read_text()
     assert {*PLUGINS} == {*re.findall(r"def test_(\w+)\(", behaviours)}
 

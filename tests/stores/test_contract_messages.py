@@ -62,29 +62,6 @@ async def test_a_message_belongs_to_one_session(store: Store) -> None:
         await store.get_message(ALICE.id, session.id, new_id())
 
 
-async def test_pages_lead_both_ways(store: Store) -> None:
-    """Without bounds the newest; before and after lead on, and say whether there is more."""
-    session = await add(store)
-    for number in range(5):
-        await a_turn(store, session, f"q{number}", f"a{number}")
-
-    async def page(**bounds: int) -> tuple[list[int], bool, bool]:
-        page = await store.list_messages(ALICE.id, session.id, limit=4, **bounds)  # type: ignore[arg-type]
-        return [m.seq for m in page.results], page.more_before, page.more_after
-
-    assert await page() == ([7, 8, 9, 10], True, False)
-    assert await page(before=7) == ([3, 4, 5, 6], True, True)
-    assert await page(before=3) == ([1, 2], False, True)
-    assert await page(before=1) == ([], False, True)
-    assert await page(before=100) == ([7, 8, 9, 10], True, False)
-    assert await page(after=0) == ([1, 2, 3, 4], False, True)
-    assert await page(after=4) == ([5, 6, 7, 8], True, True)
-    assert await page(after=8) == ([9, 10], True, False)
-    assert await page(after=10) == ([], True, False)
-    assert await page(after=3, before=6) == ([4, 5], True, True)
-    assert await page(after=2**53, before=2**53) == ([], True, False)
-
-
 async def test_a_streaming_message_is_shown_to_those_who_ask_for_all(store: Store) -> None:
     """It is left out but for `since` and all branches."""
     session = await add(store)
@@ -94,27 +71,6 @@ async def test_a_streaming_message_is_shown_to_those_who_ask_for_all(store: Stor
     assert await contents(store, session, after=0) == ["q"]
     assert await contents(store, session, since=0) == ["q", ""]
     assert await contents(store, session, all_branches=True) == ["q", ""]
-
-
-async def test_since_gives_what_changed_by_revision(store: Store) -> None:
-    """Every message that was added or ended after a revision comes once, as it is now."""
-    session = await add(store)
-    await a_turn(store, session, "q1", "a1")
-    slot, messages = await begin(store, session, "q2")
-    head = await store.get_head(ALICE.id, session.id)
-    await finish(store, slot, messages, "a2")
-
-    async def since(revision: int, limit: int = 50) -> tuple[list[tuple[int, str]], bool]:
-        page = await store.list_messages(ALICE.id, session.id, since=revision, limit=limit)
-        return [(m.revision, m.content) for m in page.results], page.more_after
-
-    assert await since(0) == ([(1, "q1"), (3, "a1"), (4, "q2"), (6, "a2")], False)
-    assert await since(0, limit=2) == ([(1, "q1"), (3, "a1")], True)
-    assert await since(3) == ([(4, "q2"), (6, "a2")], False)
-    assert head.revision == 5
-    assert await since(head.revision) == ([(6, "a2")], False)
-    assert await since(6) == ([], False)
-    assert await since(2**53) == ([], False)
 
 
 async def test_a_prompt_has_what_was_said(store: Store) -> None:

@@ -5,48 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from stored import ALICE, a_question, a_slot, a_turn, add, an_answer, begin, finish
+from stored import ALICE, a_question, a_slot, a_turn, add, an_answer
 
 from chatd.store import Store
 from chatd.types import Message, Session, Slot
-
-
-async def test_a_lease_is_renewed_by_its_holder_only(store: Store) -> None:
-    """Renewal says who has lost the slot, and keeps the others' from running out."""
-    kept, freed = await add(store), await add(store)
-    one = a_slot()
-    await store.take_slot(ALICE.id, kept.id, one, lease=0)
-    other, messages = await begin(store, freed)
-    await finish(store, other, messages)
-    held = {one.generation_id: kept.id, other.generation_id: freed.id, "unknown": kept.id}
-
-    lost = await store.renew_leases(held, lease=60)
-
-    assert lost == {other.generation_id, "unknown"}
-    assert await store.abandoned("else", "x") == []
-    assert (await store.get_head(ALICE.id, freed.id)).slot is None
-
-
-async def test_abandoned_slots_are_found(store: Store) -> None:
-    """Those of this node's earlier boots at once, another node's when its lease has run out."""
-    sessions = {name: await add(store) for name in ("earlier", "present", "living", "dead", "free")}
-    places = {
-        "earlier": ("here", "1", 60),
-        "present": ("here", "2", 60),
-        "living": ("there", "1", 60),
-        "dead": ("there", "1", 0),
-    }
-    for name, (node, boot, lease) in places.items():
-        slot = a_slot(node=node, boot=boot)
-        await store.take_slot(ALICE.id, sessions[name].id, slot, lease=lease)
-
-    found = await store.abandoned("here", "2")
-
-    assert {a.head.session.id for a in found} == {sessions["earlier"].id, sessions["dead"].id}
-    assert all(a.user_id == ALICE.id and a.messages == [] for a in found)
-    for abandoned in found:
-        session_id = abandoned.head.session.id
-        assert abandoned.head == await store.get_head(ALICE.id, session_id)
 
 
 async def crash(store: Store, window: str) -> tuple[Session, Slot, list[Message]]:

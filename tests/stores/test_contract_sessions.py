@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import datetime as dt
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from stored import ALICE, BOB, a_session, a_slot, a_turn, add, begin, finish
+from stored import ALICE, BOB, a_session, a_turn, add, begin, finish
 
-from chatd.errors import BadRequest, GenerationRunning, NotFound, PreconditionFailed
+from chatd.errors import BadRequest, GenerationRunning
 from chatd.store import Store
 from chatd.stores import open_store
 from chatd.stores.cursors import encode_cursor
-from chatd.types import Session, Stats, Usage, new_id, now
+from chatd.testing.store_sessions import walk
+from chatd.types import Stats, Usage, new_id
 
 HOUR = dt.timedelta(hours=1)
 
@@ -50,33 +49,6 @@ async def test_what_is_stored_is_there_after_a_restart(store: Store, url: str) -
         assert page.results == messages
     finally:
         await other.aclose()
-
-
-CALLS: dict[str, Callable[[Store, str, str], Awaitable[object]]] = {
-    "get_session": lambda store, user, session: store.get_session(user, session),
-    "get_head": lambda store, user, session: store.get_head(user, session),
-    "update_session": lambda store, user, session: store.update_session(user, session, {}),
-    "purge_session": lambda store, user, session: store.purge_session(user, session),
-    "list_messages": lambda store, user, session: store.list_messages(user, session),
-    "history": lambda store, user, session: store.history(user, session, max_chars=9),
-    "find_turn": lambda store, user, session: store.find_turn(user, session, "c"),
-    "take_slot": lambda store, user, session: store.take_slot(user, session, a_slot(), lease=9),
-    "fork": lambda store, user, session: store.take_slot(
-        user, session, a_slot(), lease=9, fork_after=0
-    ),
-}
-
-
-@pytest.mark.parametrize("name", CALLS)
-async def test_another_users_session_is_not_there(store: Store, name: str) -> None:
-    """Every call answers for another's session as for one that does not exist."""
-    session = await add(store)
-
-    with pytest.raises(NotFound):
-        await CALLS[name](store, BOB.id, session.id)
-    with pytest.raises(NotFound):
-        await CALLS[name](store, ALICE.id, new_id())
-    assert await store.get_session(ALICE.id, session.id) == session
 
 
 async def test_changes_give_the_next_version(store: Store) -> None:
@@ -126,31 +98,6 @@ async def test_what_differs_as_json_is_a_change(store: Store) -> None:
     assert (await store.get_session(ALICE.id, session.id)).metadata["a"] is True
 
 
-async def test_a_stale_version_changes_nothing(store: Store) -> None:
-    """A version that is not the present one is refused, on update and on purge."""
-    session = await add(store)
-    await store.update_session(ALICE.id, session.id, {"title": "x"}, version=1)
-
-    with pytest.raises(PreconditionFailed):
-        await store.update_session(ALICE.id, session.id, {"title": "y"}, version=1)
-    with pytest.raises(PreconditionFailed):
-        await store.purge_session(ALICE.id, session.id, version=1)
-    assert (await store.get_session(ALICE.id, session.id)).title == "x"
-
-
-async def test_of_many_changes_with_one_version_one_is_made(store: Store) -> None:
-    """The check of the version and the change are one step."""
-    session = await add(store)
-    changes = [
-        store.update_session(ALICE.id, session.id, {"title": str(n)}, version=1) for n in range(20)
-    ]
-
-    results = await asyncio.gather(*changes, return_exceptions=True)
-
-    assert sum(isinstance(result, Session) for result in results) == 1
-    assert (await store.get_session(ALICE.id, session.id)).version == 2
-
-
 async def test_a_turn_is_no_change_of_the_session(store: Store) -> None:
     """A turn sets head, count and time of the last message, and leaves the version alone."""
     session = await add(store)
@@ -175,23 +122,6 @@ async def test_a_change_during_a_turn_is_kept(store: Store) -> None:
     assert (after.title, after.version, after.message_count) == ("Meanwhile", 2, 2)
 
 
-async def test_a_purge_leaves_nothing(store: Store) -> None:
-    """The session and its messages are gone; others stay."""
-    session, other = await add(store), await add(store)
-    messages = await a_turn(store, session)
-    await a_turn(store, other)
-
-    await store.purge_session(ALICE.id, session.id)
-
-    with pytest.raises(NotFound):
-        await store.get_session(ALICE.id, session.id)
-    with pytest.raises(NotFound):
-        await store.get_message(ALICE.id, session.id, messages[0].id)
-    assert len((await store.list_messages(ALICE.id, other.id)).results) == 2
-    again = await add(store)
-    assert (await store.list_messages(ALICE.id, again.id)).results == []
-
-
 async def test_a_running_generation_is_not_purged(store: Store) -> None:
     """A session is not erased under its generation."""
     session = await add(store)
@@ -200,44 +130,6 @@ async def test_a_running_generation_is_not_purged(store: Store) -> None:
     with pytest.raises(GenerationRunning):
         await store.purge_session(ALICE.id, session.id)
     assert len((await store.list_messages(ALICE.id, session.id, all_branches=True)).results) == 2
-
-
-async def walk(store: Store, limit: int, **filters: bool | str | None) -> list[str]:
-    """Return the ids of a whole list of sessions, page by page, checking the way back."""
-    page = await store.list_sessions(ALICE.id, limit=limit, **filters)  # type: ignore[arg-type]
-    pages = [page]
-    assert page.previous is None
-    while page.next is not None:
-        page = await store.list_sessions(ALICE.id, limit=limit, cursor=page.next, **filters)  # type: ignore[arg-type]
-        pages.append(page)
-    for earlier in reversed(pages[:-1]):
-        assert page.previous is not None
-        page = await store.list_sessions(ALICE.id, limit=limit, cursor=page.previous, **filters)  # type: ignore[arg-type]
-        assert page.results == earlier.results
-    assert page.previous is None
-    return [session.id for page in pages for session in page.results]
-
-
-@pytest.mark.parametrize("limit", [1, 2, 3, 50])
-async def test_sessions_are_listed_by_activity(store: Store, limit: int) -> None:
-    """The latest first, page by page there and back; ties and deleted sessions included."""
-    start = now() - HOUR
-    sessions = [
-        await add(store, created_at=start + n // 2 * dt.timedelta(minutes=1)) for n in range(7)
-    ]
-    await a_turn(store, sessions[1])
-    await store.update_session(ALICE.id, sessions[3].id, {"is_active": False})
-    await store.add_session(BOB.id, a_session())
-
-    found = await walk(store, limit, is_active=None)
-    assert found[0] == sessions[1].id
-    assert set(found) == {session.id for session in sessions}
-    rest = [session for session in sessions if session.id != sessions[1].id]
-    assert found[1:] == [
-        s.id for s in sorted(rest, key=lambda s: (s.created_at, s.id), reverse=True)
-    ]
-    assert await walk(store, limit) == [i for i in found if i != sessions[3].id]
-    assert await walk(store, limit, is_active=False) == [sessions[3].id]
 
 
 async def test_titles_are_searched_in_any_case(store: Store) -> None:
