@@ -90,7 +90,10 @@ async def print_plugins(rounds: int, turns: int) -> None:
     none, every = (median(column) for column in zip(*found, strict=True))
     # Of neighbours in time: what else the machine does changes from round to round.
     added = median(row.all / row.without for row in found) - 1
-    print(f"{'median':26} {none:9.2f} {every:8.2f}  {added:+.1%}")
+    print(f"{'median':26} {none:9.2f} {every:8.2f}  {added:+.1%}", flush=True)
+    short = [row async for row in plugin_costs(rounds, 2 * turns, "t1-r0")]
+    once = median(row.all - row.without for row in short)
+    print(f"a turn of one chunk: {once:+.2f} ms, which is {once / none:+.1%} of the long one")
 
 
 async def draw_latency(*, quick: bool, path: Path) -> None:
