@@ -12,6 +12,11 @@ from chatd.cli import main
 
 OURS = ("CHATD_", "LLM_", "DB_", "REDIS_")
 
+# Options of pytest. What the environment of these tests has and that of a plugin's author has not
+# takes long to load, and warns.
+_NOT_AN_AUTHORS = ("tornado", "xdist", "schemathesis", "hypothesispytest", "cacheprovider")
+AS_AN_AUTHOR = tuple(f"-pno:{plugin}" for plugin in _NOT_AN_AUTHORS)
+
 
 class Commands:
     """Calls commands over a data directory, in a thread with an event loop of its own."""

@@ -23,6 +23,20 @@ os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("authority.pem"))
 pytest_plugins = ["leaks"]
 collect_ignore = ["outside_plugin"]  # a package with tests of its own: authors/test_outside_plugin
 
+# What takes longest, longest first: begun early, none is what all others wait for in the end.
+LONGEST = (
+    "test_web.py",
+    "test_schemathesis.py",
+    "test_kills.py",
+    "test_transcripts.py",
+    "test_litellm.py",
+    "test_seeds.py",
+    "test_machine.py",
+    "test_benchmarks.py",
+    "test_mongod.py",
+    "test_failpoints.py",
+)
+
 MONGO = {"mongo": "pymongo", "motor": "motor"}  # kinds of stores, and their drivers
 STORES = ["sqlite", *MONGO]
 
@@ -35,7 +49,9 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run coroutine tests by pytest-tornado's gen_test."""
+    """Run coroutine tests by pytest-tornado's gen_test, and the longest tests first."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
     for item in items:
         function = getattr(item, "function", None)
         if inspect.iscoroutinefunction(function):

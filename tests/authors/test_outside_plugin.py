@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import process
 import pytest
+from commands import AS_AN_AUTHOR
 from faces import Caller
 
 PACKAGE = Path(__file__).parents[1] / "outside_plugin"
@@ -29,9 +30,6 @@ enabled = [
 """
 WITH = WITHOUT.replace('  "presets_store"', '  "lighthouse",\n  "presets_store"')
 TABLE = '[plugins.lighthouse]\nlamp = { env = "LAMP" }\n'
-# What the environment of these tests has and an author's has not: it takes long to load, and warns.
-OURS = ("tornado", "xdist", "schemathesis", "hypothesispytest", "cacheprovider")
-QUICK = tuple(f"-pno:{plugin}" for plugin in OURS)
 
 
 class Installed(NamedTuple):
@@ -75,7 +73,7 @@ def run(*command: str, status: int = 0, **options: Any) -> str:
 
 def test_its_own_tests_pass(installed: Installed) -> None:
     """They run against what is installed, and nothing of chatd's source is beside them."""
-    said = run(installed.python, "-m", "pytest", "-q", *QUICK, cwd=installed.tests)
+    said = run(installed.python, "-m", "pytest", "-q", *AS_AN_AUTHOR, cwd=installed.tests)
     assert "12 passed" in said
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
@@ -23,6 +24,7 @@ from websockets.exceptions import WebSocketException
 PREFIX = "/ai-chat"
 API = f"{PREFIX}/api"
 FACES = ("socket", "wait", "sse", "async")
+IS_LONG = bool(os.environ.get("CHATD_TEST_LONG"))  # all combinations, and more kills
 HEADERS = {"sse": {"Accept": "text/event-stream"}, "async": {"Prefer": "respond-async"}}
 TICK = 0.02
 GONE = (httpx.HTTPError, WebSocketException, OSError)

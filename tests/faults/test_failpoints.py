@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 from judge import judge
-from load import FACES, Clients, History
+from load import FACES, IS_LONG, Clients, History
 from process import Process
 from scene import NewStore, Scene
 from story import Story
@@ -41,13 +41,18 @@ WITH_TEXT = ("after_checkpoint", "before_free", "after_free")
 
 
 @pytest.mark.parametrize(("kind", "window"), PLACES)
-async def test_death_in_a_window(tmp_path: Path, new_store: NewStore, window: str) -> None:
+async def test_death_in_a_window(
+    tmp_path: Path, new_store: NewStore, kind: str, window: str
+) -> None:
     """The server dies exactly there, and the next one ends the turn as what is stored says.
 
-    So it is for all faces, which are tried at the same time on a server each.
+    So it is for all faces, which are tried at the same time on a server each: two of them in each
+    window, and all in the long profile.
     """
+    first = PLACES.index((kind, window))
+    faces = FACES if IS_LONG else [FACES[(first + n) % len(FACES)] for n in range(2)]
     async with LlmServer() as llm, asyncio.TaskGroup() as group:
-        for face in FACES:
+        for face in faces:
             scene = Scene(tmp_path / face, llm, f"window-{face}", store=new_store())
             group.create_task(try_a_face(scene, window, face))
 

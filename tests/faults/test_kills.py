@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 from judge import judge
-from load import Clients, History
+from load import IS_LONG, Clients, History
 from process import Process
 from scene import NewStore, Scene
 from story import all_of
@@ -20,7 +20,7 @@ from story import all_of
 from scripts.llm import LlmServer
 
 SEED = os.environ.get("CHATD_TEST_SEED") or secrets.token_hex(4)
-CHAINS = {"sqlite": 4, "mongo": 2}
+CHAINS = {"sqlite": 4, "mongo": 2} if IS_LONG else {"sqlite": 2, "mongo": 1}
 SCENES = 3  # in each chain, side by side
 KILLS = 6  # in each scene
 SESSIONS = 3

@@ -4,6 +4,7 @@ import { lazy, Suspense } from "react";
 import { Frame } from "./Frame";
 import { HouseProvider } from "./house";
 import { t } from "./i18n";
+import { drawing } from "./languages";
 import { Notices } from "./notices";
 import { gate } from "./server";
 import { useStore } from "./store";
@@ -12,6 +13,7 @@ const SignIn = lazy(() => import("./sign-in/SignIn"));
 
 export function App() {
   const state = useStore(gate);
+  const language = useStore(drawing);
   if (state.is === "checking") return <p className="unseen">{t("signIn.checking")}</p>;
   if (state.is === "out") {
     return (
@@ -23,7 +25,7 @@ export function App() {
   return (
     <ChatdProvider key={state.chatd.api.token} client={state.chatd}>
       <HouseProvider chatd={state.chatd}>
-        <Frame />
+        <Frame key={language} />
         <Notices />
       </HouseProvider>
     </ChatdProvider>

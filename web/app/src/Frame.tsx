@@ -1,6 +1,7 @@
 /** The house: the sidebar, and beside it the view that the address names. */
 import { lazy, Suspense, useEffect, useRef } from "react";
 import { t } from "./i18n";
+import { Overlays } from "./keys/Overlays";
 import { type Route, useRoute } from "./route";
 import { SessionView } from "./session/SessionView";
 import { Sidebar } from "./sidebar/Sidebar";
@@ -34,6 +35,7 @@ export function Frame() {
           </Suspense>
         </ViewBoundary>
       </main>
+      <Overlays />
     </div>
   );
 }

@@ -11,17 +11,31 @@ export interface Models {
 }
 
 const ECHO = "echo";
+const PATIENCE = 1_500; // milliseconds
 
 /** The models of the server, as far as they were asked for. */
 export class ModelStore extends Store<Models> {
+  #loading: Promise<void> | undefined;
+
   constructor(private readonly api: Api) {
     super({ models: [], default: null });
   }
 
   /** Loads the list, and asks for the health of the first provider. */
-  async load(): Promise<void> {
-    const [list] = await Promise.all([this.api.models(), this.checkHealth()]);
+  load(): Promise<void> {
+    this.#loading = this.#load();
+    return this.#loading;
+  }
+
+  async #load(): Promise<void> {
+    const [list] = await Promise.all([this.api.models({ limit: 200 }), this.checkHealth()]);
     this.set({ ...this.value, models: list.results, default: list.default });
+  }
+
+  /** Waits a moment for what is being asked: who writes at once is not to wait for a sick server. */
+  async settled(): Promise<void> {
+    const patience = new Promise((resolve) => setTimeout(resolve, PATIENCE));
+    await Promise.race([this.#loading?.catch(() => undefined), patience]);
   }
 
   async checkHealth(): Promise<void> {

@@ -182,6 +182,10 @@ export class Api {
     return this.ask<PresetList>("GET", "presets/", { query });
   }
 
+  preset(id: string) {
+    return this.ask<Preset>("GET", `presets/${id}/`);
+  }
+
   createPreset(preset: NewPreset) {
     return this.ask<Preset>("POST", "presets/", { body: preset });
   }

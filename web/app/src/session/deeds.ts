@@ -9,13 +9,15 @@ export const titleOf = (session: Pick<Session, "title"> | undefined) => session?
 
 /** Deletes a session, and offers to take that back. */
 export async function remove({ chatd }: House, session: Session): Promise<void> {
+  const wasOpen = parse(location.hash).id === session.id;
+  // First: its thread would tell, as of one that was deleted elsewhere.
+  if (wasOpen) go(address("new"), { replace: true });
   try {
     await chatd.api.deleteSession(session.id);
   } catch (error) {
+    if (wasOpen) go(address("session", session.id), { replace: true });
     return complain(error);
   }
-  const wasOpen = parse(location.hash).id === session.id;
-  if (wasOpen) go(address("new"), { replace: true });
   const undo = () => restore(chatd.api, session, wasOpen);
   say({ text: t("session.deleted", { title: titleOf(session) }), action: { label: t("session.undo"), run: undo } });
 }

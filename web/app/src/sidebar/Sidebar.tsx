@@ -1,8 +1,9 @@
 /** Beside every view: the sessions, the way to the other views, and how the connection is. */
-import { ChartColumn, MessageSquareText, PanelLeft, Plus, Search, Settings, SwatchBook, Trash2, X } from "lucide-react";
+import { ChartColumn, Keyboard, MessageSquareText, PanelLeft, Plus, Search, Settings, SwatchBook, Trash2, X } from "lucide-react";
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import { useList, useUser } from "../house";
 import { type PlainKey, t } from "../i18n";
+import { overlay } from "../keys/shortcuts";
 import { address, type Route, type View } from "../route";
 import { ConnectionBadge } from "./ConnectionBadge";
 import { AllSessions, FoundSessions } from "./SessionList";
@@ -105,8 +106,11 @@ function SidebarFoot({ current }: { current: Route["view"] }) {
         ))}
       </ul>
       <div className="sidebar-state">
-        <span className="cut">{user?.name}</span>
+        <span className="cut sidebar-user">{user?.name}</span>
         <ConnectionBadge connection={connection} retryAt={retryAt} />
+        <button type="button" className="icon-button icon-button-small keys-button" aria-label={t("keys.show")} title={t("keys.show")} onClick={() => overlay.set("help")}>
+          <Keyboard size={16} aria-hidden />
+        </button>
       </div>
     </footer>
   );

@@ -67,16 +67,22 @@ function Item({ item, close }: { item: MenuItem; close: () => void }) {
 }
 
 function itemsOf(list: HTMLElement): HTMLElement[] {
-  return [...list.querySelectorAll<HTMLElement>("[role=menuitem]")];
+  return [...list.querySelectorAll<HTMLElement>("[role^=menuitem]")];
 }
 
 /** The arrows go round; Tab leaves and closes. */
 function move(event: KeyboardEvent<HTMLDivElement>): void {
+  if (event.key === "Tab") event.currentTarget.hidePopover();
+  arrows(event);
+}
+
+/** Moves the focus among the items of a menu by arrows, Home and End. */
+export function arrows(event: KeyboardEvent<HTMLDivElement>): void {
   const items = itemsOf(event.currentTarget);
   const at = items.indexOf(document.activeElement as HTMLElement);
   const next = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: items.length - 1 }[event.key];
-  if (event.key === "Tab") event.currentTarget.hidePopover();
-  if (next === undefined) return;
+  if (next === undefined || !items.length) return;
+  if (["Home", "End"].includes(event.key) && at < 0) return; // in a field
   event.preventDefault();
   event.stopPropagation();
   items.at(next % items.length)?.focus();

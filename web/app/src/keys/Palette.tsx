@@ -1,0 +1,119 @@
+/** One field that leads everywhere: to sessions by their titles, to views, to what can be done. */
+import type { Session } from "@chatd/client";
+import { type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
+import { useHouse, useList } from "../house";
+import { t } from "../i18n";
+import { complain } from "../notices";
+import { address, go } from "../route";
+import { titleOf } from "../session/deeds";
+import { useSettled } from "../sidebar/SessionList";
+import { overlay } from "./shortcuts";
+import "./keys.css";
+
+interface Choice {
+  readonly id: string;
+  readonly name: string;
+  readonly run: () => void;
+}
+
+const MOST = 9;
+
+export default function Palette({ onClose }: { onClose: () => void }) {
+  const [query, setQuery] = useState("");
+  const [at, setAt] = useState(0);
+  const dialog = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  const choices = useChoices(query.trim());
+  const current = Math.min(at, choices.length - 1);
+  useEffect(() => dialog.current?.showModal(), []);
+  const take = (choice: Choice | undefined) => {
+    onClose();
+    choice?.run();
+  };
+  const pressed = (event: KeyboardEvent) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step) setAt((current + step + choices.length) % Math.max(1, choices.length));
+    else if (event.key === "Enter" && !event.nativeEvent.isComposing) take(choices[current]);
+    else return;
+    event.preventDefault();
+  };
+  return (
+    <dialog ref={dialog} className="dialog palette" aria-label={t("palette.title")} onCancel={onClose} onMouseDown={(event) => event.target === dialog.current && onClose()}>
+      <input
+        role="combobox"
+        aria-expanded
+        aria-controls={id}
+        aria-activedescendant={choices[current] ? `${id}-${current}` : undefined}
+        aria-label={t("palette.hint")}
+        placeholder={t("palette.hint")}
+        value={query}
+        onChange={(event) => {
+          setQuery(event.target.value);
+          setAt(0);
+        }}
+        onKeyDown={pressed}
+      />
+      <ul role="listbox" id={id} aria-label={t("palette.title")}>
+        {choices.map((choice, place) => (
+          <li key={choice.id} id={`${id}-${place}`} role="option" aria-selected={place === current} onMouseMove={() => setAt(place)} onClick={() => take(choice)}>
+            <span className="cut" dir="auto">{choice.name}</span>
+          </li>
+        ))}
+      </ul>
+      {!choices.length && <p className="view-note palette-note" role="status">{t("palette.none")}</p>}
+    </dialog>
+  );
+}
+
+/** Returns what a text may mean: deeds whose name has it, sessions whose title has it, and the search for it. */
+function useChoices(query: string): readonly Choice[] {
+  const sessions = useTitles(query);
+  const wanted = query.toLowerCase();
+  const named = deeds().filter(({ name }) => name.toLowerCase().includes(wanted));
+  const found = sessions.map((session) => ({
+    id: session.id,
+    name: titleOf(session),
+    run: () => go(address("session", session.id)),
+  }));
+  const everywhere = query && {
+    id: "everywhere",
+    name: t("sidebar.searchAll", { query }),
+    run: () => go(address("search", undefined, { q: query })),
+  };
+  const all = query ? [...named.slice(0, 3), ...found] : [...found.slice(0, 5), ...named];
+  return [...all.slice(0, MOST), ...(everywhere ? [everywhere] : [])];
+}
+
+function deeds(): readonly Choice[] {
+  const views = ["new", "presets", "search", "statistics", "trash", "settings"] as const;
+  const names = {
+    new: t("sidebar.new"),
+    presets: t("sidebar.presets"),
+    search: t("sidebar.messages"),
+    statistics: t("sidebar.statistics"),
+    trash: t("sidebar.trash"),
+    settings: t("sidebar.settings"),
+  };
+  return [
+    ...views.map((view) => ({ id: view, name: names[view], run: () => go(address(view)) })),
+    { id: "help", name: t("keys.show"), run: () => overlay.set("help") },
+  ];
+}
+
+/** Returns the newest sessions, or those with a text in their title. */
+function useTitles(query: string): readonly Session[] {
+  const { chatd } = useHouse();
+  const { sessions } = useList();
+  const settled = useSettled(query);
+  const [found, setFound] = useState<readonly Session[]>([]);
+  useEffect(() => {
+    let isOver = false;
+    if (settled) {
+      chatd.api.sessions({ q: settled, limit: MOST }).then(({ results }) => isOver || setFound(results), complain);
+    }
+    return () => {
+      isOver = true;
+    };
+  }, [chatd, settled]);
+  return query ? found : sessions.slice(0, MOST);
+}
