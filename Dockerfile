@@ -5,6 +5,17 @@
 #
 # compose.yaml starts both with MongoDB. docs/operating.md says how to run the image.
 
+FROM node:22-slim AS page
+WORKDIR /build/web
+# The libraries in a layer of their own: they change seldom.
+COPY web/package.json web/package-lock.json web/.npmrc ./
+COPY web/client/package.json client/
+COPY web/react/package.json react/
+COPY web/app/package.json app/
+RUN npm ci --no-progress
+COPY web ./
+RUN npm run build --workspace app
+
 FROM python:3.13-slim AS build
 WORKDIR /build
 RUN python -m venv /opt/chatd
@@ -14,6 +25,7 @@ COPY setup.cfg pyproject.toml README.md LICENSE ./
 RUN mkdir chatd plugins && /opt/chatd/bin/pip install .
 COPY chatd chatd
 COPY plugins plugins
+COPY --from=page /build/chatd/static/page chatd/static/page
 RUN /opt/chatd/bin/pip install --no-deps --force-reinstall . \
     && /opt/chatd/bin/pip uninstall --yes pip
 

@@ -1,6 +1,7 @@
 """Builds the web page before the package: setup.cfg has the rest, but can run no program."""
 
 import pathlib
+import shutil
 import subprocess
 
 from setuptools import setup
@@ -17,6 +18,8 @@ class BuildWithPage(build_py):
         if BUILD.exists():  # not in the image's build, which has the page from another stage
             subprocess.run([BUILD], check=False)
             self.__dict__.pop("data_files", None)  # looked for again, now that they are there
+        # Of an earlier build: files whose names have changed would never leave it.
+        shutil.rmtree(pathlib.Path(self.build_lib) / "chatd" / "static", ignore_errors=True)
         super().run()
 
 

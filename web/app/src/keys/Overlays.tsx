@@ -1,8 +1,8 @@
 import { lazy, Suspense, useEffect } from "react";
 import { useStore } from "../store";
+import { Palette } from "./Palette"; // at hand: what is typed at once must not get lost
 import { listen, overlay } from "./shortcuts";
 
-const Palette = lazy(() => import("./Palette"));
 const Help = lazy(() => import("./Help"));
 
 const close = () => overlay.set(undefined);

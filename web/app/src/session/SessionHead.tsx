@@ -84,7 +84,7 @@ function SessionMenu({ session }: { session: Session }) {
   const [open, setOpen] = useState<"settings">();
   return (
     <>
-      <Menu label={t("session.actions", { title: titleOf(session) })} trigger={<Ellipsis size={18} aria-hidden />} items={actions(house, session, setOpen)} />
+      <Menu label={t("session.menu")} trigger={<Ellipsis size={18} aria-hidden />} items={actions(house, session, setOpen)} />
       {open === "settings" && <SessionSettings session={session} onClose={() => setOpen(undefined)} />}
     </>
   );

@@ -67,6 +67,7 @@ export const shell: Translation<typeof english> = {
 
   "session.untitled": "Ohne Titel",
   "session.actions": "Aktionen für {title}",
+  "session.menu": "Aktionen für diese Sitzung",
   "session.rename": "Umbenennen",
   "session.title": "Titel",
   "session.delete": "Löschen",

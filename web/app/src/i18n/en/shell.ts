@@ -66,6 +66,7 @@ export const shell = {
 
   "session.untitled": "Untitled",
   "session.actions": "Actions for {title}",
+  "session.menu": "Actions for this session",
   "session.rename": "Rename",
   "session.title": "Title",
   "session.delete": "Delete",

@@ -1,145 +1,17 @@
-"""The page at `/`, in a real browser against a real server."""
+"""The main job of the page, against a real server: what is sent, what comes, and what gets lost."""
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
 
-import process
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from browsing import open_page, reply, send
+from playwright.sync_api import expect
 
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SESSION_SOCKET = re.compile(r"/ws/ai-chat/session/")
 COMPLETE = re.compile(r"\bcomplete\b")
 WORDS = " ".join(f"word{n}" for n in range(30))
-
-
-@pytest.fixture(scope="module")
-def browser():
-    expect.set_options(timeout=60_000)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=ARGUMENTS
-        )
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def page(browser):
-    """A new browser window; a script error or a breach of the content policy fails the test."""
-    context = browser.new_context()
-    page = context.new_page()
-    complaints = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda message: complaints.append(message.text) if is_bad(message) else None)
-    yield page
-    context.close()
-    assert complaints == []
-
-
-def is_bad(message):
-    """Whether a console message is more than the browser's note of a status or a lost socket."""
-    notes = ("Failed to load resource", "WebSocket connection to")
-    return message.type == "error" and not message.text.startswith(notes)
-
-
-@pytest.fixture
-def signed_in(page, server):
-    """The page after signing in, with the echo model chosen for a new session."""
-    sign_in(page, server)
-    return page
-
-
-def sign_in(page, server):
-    page.goto(server.url)
-    paste(page, server.token)
-    connected(page)
-
-
-def connected(page):
-    """Wait until the page says that it is connected."""
-    expect(page.locator(".sidebar [role=status]")).to_have_text("Connected")
-
-
-def paste(page, token):
-    page.get_by_label("Token").last.fill(token)
-    page.get_by_role("button", name="Sign in").click()
-
-
-def send(page, text):
-    page.get_by_label("Message", exact=True).fill(text)
-    page.keyboard.press("Enter")
-
-
-def reply(page):
-    return page.locator("article.assistant").last
-
-
-def test_nobody_has_to_sign_in(page, tmp_path):
-    """Where the server knows its callers without a token, the page does not ask for one."""
-    plugins = "auth_anonymous,provider_echo,presets_store"
-    with process.running(tmp_path / "data", CHATD_PLUGINS_ENABLED=plugins) as server:
-        page.goto(server.url)
-        expect(page.get_by_label("Message", exact=True)).to_be_focused()
-        connected(page)
-
-
-def test_ticket_signs_in(page, server):
-    """The URL that `chatd serve` prints signs in for good, and its ticket leaves the address."""
-    page.goto(server.ticket_url)
-    connected(page)
-    assert "ticket" not in page.url
-
-    page.reload()
-
-    connected(page)
-
-
-def test_used_ticket_is_ignored_when_signed_in(signed_in, server):
-    """A ticket that does not work any more changes nothing for who is signed in."""
-    signed_in.goto(f"{server.url}?ticket=used")
-
-    connected(signed_in)
-    assert "ticket" not in signed_in.url
-
-
-def test_used_ticket_asks_for_a_token(page, server):
-    """A ticket that does not work leads to the form, with the reason."""
-    page.goto(f"{server.url}?ticket=used")
-
-    expect(page.get_by_role("alert").first).to_have_text("This link is used or too old.")
-
-
-def test_wrong_token_is_refused(page, server):
-    """A token that the server does not know leaves the form open and says so."""
-    page.goto(server.url)
-
-    paste(page, "wrong")
-
-    expect(page.get_by_role("alert")).to_have_text("This token is not valid.")
-    expect(page.get_by_label("Sessions", exact=True)).to_have_count(0)
-
-
-def test_revoked_token_asks_for_another(page, server):
-    """A token that was revoked elsewhere leads back to the form."""
-    page.goto(server.url)
-    page.evaluate("localStorage.setItem('chatd.token', 'revoked')")
-
-    page.reload()
-
-    expect(page.get_by_label("Token").last).to_be_visible()
 
 
 def test_reply_streams_and_is_stored(signed_in):
@@ -221,7 +93,7 @@ def test_unacknowledged_message_is_sent_again(page, server):
         socket.on_message(forward)
 
     page.route_web_socket(SESSION_SOCKET, lose_the_first)
-    sign_in(page, server)
+    open_page(page, server)
 
     send(page, "once")
 
@@ -256,26 +128,13 @@ def test_lost_frames_are_asked_for(page, server):
         socket.on_message(to_server)
 
     page.route_web_socket(SESSION_SOCKET, lose_a_chunk)
-    sign_in(page, server)
+    open_page(page, server)
 
     send(page, WORDS)
 
     expect(reply(page)).to_have_class(COMPLETE)
     expect(reply(page)).to_contain_text(WORDS)
     assert asked
-
-
-def test_session_made_elsewhere_appears(signed_in, server):
-    """A session that is made elsewhere appears in the list at once."""
-    title = "made elsewhere"
-
-    signed_in.request.post(
-        f"{server.url.rstrip('/')}/ai-chat/api/sessions/",
-        headers={"Authorization": f"Token {server.token}"},
-        data={"title": title},
-    )
-
-    expect(signed_in.locator(".session-link", has_text=title).first).to_be_visible()
 
 
 def test_the_page_of_the_contract(page, server):
