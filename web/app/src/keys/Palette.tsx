@@ -7,6 +7,7 @@ import { complain } from "../notices";
 import { address, go } from "../route";
 import { titleOf } from "../session/deeds";
 import { useSettled } from "../sidebar/SessionList";
+import { useModal } from "../ui/Dialog";
 import { overlay } from "./shortcuts";
 import "./keys.css";
 
@@ -25,7 +26,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
   const id = useId();
   const choices = useChoices(query.trim());
   const current = Math.min(at, choices.length - 1);
-  useEffect(() => dialog.current?.showModal(), []);
+  useModal(dialog);
   const take = (choice: Choice | undefined) => {
     onClose();
     choice?.run();

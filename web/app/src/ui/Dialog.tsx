@@ -1,5 +1,5 @@
 import { X } from "lucide-react";
-import { type MouseEvent, type ReactNode, useEffect, useId, useRef } from "react";
+import { type MouseEvent, type ReactNode, useId, useLayoutEffect, useRef } from "react";
 import { t } from "../i18n";
 import "./dialog.css";
 
@@ -14,11 +14,7 @@ interface DialogProps {
 export function Dialog({ title, onClose, className = "", children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useId();
-  useEffect(() => {
-    const opened = dialog.current;
-    opened?.showModal();
-    return () => opened?.close();
-  }, []);
+  useModal(dialog);
   const clicked = (event: MouseEvent) => event.target === dialog.current && onClose();
   return (
     <dialog ref={dialog} className={`dialog ${className}`} aria-labelledby={heading} onCancel={onClose} onMouseDown={clicked}>
@@ -33,6 +29,19 @@ export function Dialog({ title, onClose, className = "", children }: DialogProps
       </div>
     </dialog>
   );
+}
+
+/**
+ * Opens a dialog, with the focus in its first field if it has one. It is closed before it leaves the
+ * document: then the focus goes back to where it was.
+ */
+export function useModal(dialog: { readonly current: HTMLDialogElement | null }): void {
+  useLayoutEffect(() => {
+    const opened = dialog.current;
+    opened?.showModal();
+    opened?.querySelector<HTMLElement>("input, textarea, select")?.focus();
+    return () => opened?.close();
+  }, [dialog]);
 }
 
 interface ConfirmProps {
