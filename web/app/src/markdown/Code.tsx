@@ -39,7 +39,7 @@ function groups(text: string, { lines }: Highlighted) {
   const count = Math.ceil(plain.length / GROUP);
   return Array.from({ length: count }, (_, at) => {
     const [from, to] = [at * GROUP, (at + 1) * GROUP];
-    return <Group key={at} plain={plain.slice(from, to)} lines={lines.slice(from, to)} />;
+    return <Group key={at} plain={plain.slice(from, to)} lines={lines.slice(from, to)} isOneOfMany={count > 1} />;
   });
 }
 
@@ -47,19 +47,22 @@ interface GroupProps {
   readonly plain: readonly string[];
   /** Of the first of these lines, those that are highlighted. */
   readonly lines: readonly Line[];
+  readonly isOneOfMany: boolean;
 }
 
 /** A line of code is as high as the next, so that a group out of sight takes its exact place. */
 const Group = memo(
-  function Group({ plain, lines }: GroupProps) {
+  function Group({ plain, lines, isOneOfMany }: GroupProps) {
+    const style = { containIntrinsicBlockSize: `auto ${plain.length * 1.6}em` };
     return (
-      <span className="md-lines" style={{ containIntrinsicBlockSize: `auto ${plain.length * 1.6}em` }}>
+      <span className="md-lines" data-many={isOneOfMany || undefined} style={style}>
         {lines.map(coloured)}
         {plain.slice(lines.length).map((line) => `${line}\n`)}
       </span>
     );
   },
-  (one, other) => same(one.plain, other.plain) && same(one.lines, other.lines),
+  (one, other) =>
+    one.isOneOfMany === other.isOneOfMany && same(one.plain, other.plain) && same(one.lines, other.lines),
 );
 
 function same(one: readonly unknown[], other: readonly unknown[]): boolean {

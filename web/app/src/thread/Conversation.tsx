@@ -22,7 +22,7 @@ export function Conversation(props: ThreadProps & { sessionId: string }) {
   const composer = useRef<ComposerHandle>(null);
   const giveBack = useCallback((text: string) => composer.current?.giveBack(text), []);
   const { send, withdraw } = useSending(session, giveBack);
-  const deeds = useDeeds(session);
+  const deeds = useDeeds(session, composer);
   const scroller = useRef<HTMLDivElement>(null);
   const { follower, isFar } = useFollower(scroller, highlight);
   useHighlight(session, state, highlight, scroller, follower);
@@ -62,18 +62,21 @@ function refusal({ error }: ChatState): string {
   return t("thread.refused");
 }
 
-function useDeeds(session: ChatSession): Deeds {
+function useDeeds(session: ChatSession, composer: RefObject<ComposerHandle | null>): Deeds {
   return useMemo(
     () => ({
       regenerate: (messageId) => void session.regenerate(messageId),
-      edit: (messageId, text) => void session.edit(messageId, text),
+      edit(messageId, text) {
+        session.edit(messageId, text);
+        composer.current?.focus();
+      },
       step(message: Message, by: number) {
         const family = session.siblings(message);
         const other = family[family.findIndex(({ id }) => id === message.id) + by];
         if (other) session.select(other.id).catch(complain);
       },
     }),
-    [session],
+    [session, composer],
   );
 }
 

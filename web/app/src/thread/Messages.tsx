@@ -5,7 +5,7 @@ import { t } from "../i18n";
 import { complain } from "../notices";
 import { Anchored } from "./Anchored";
 import { useBranches } from "./branches";
-import { useGradually } from "./gradually";
+import { useGradually } from "../gradually";
 import { type Branch, type Deeds, MessageView } from "./MessageView";
 import { Pending } from "./Pending";
 import type { Follower } from "./scrolling";
@@ -22,23 +22,22 @@ interface Props {
 
 const ONLY: Branch = { place: 1, count: 1 };
 
-/** Messages that are rendered at once, and then at a time. */
-const FIRST = 8;
-const STEP = 8;
+/** Messages. */
+const GRADUALLY = { first: 8, step: 8 };
 
 export function Messages(props: Props) {
   const { session, state, deeds, highlight, scroller, follower, withdraw } = props;
   const branches = useBranches(session, state);
   const all = useMemo(() => beforePending(state), [state.messages, state.pending]);
-  const count = useGradually(all.length, FIRST, STEP);
-  const shown = all.slice(all.length - count);
+  const hidden = useGradually(all.length, all[0]?.id, GRADUALLY);
+  const shown = all.slice(hidden);
   const isRunning = state.running !== undefined || shown.at(-1)?.status === "streaming";
   const isFree = !isRunning && state.pending.length === 0 && state.connection === "live";
   return (
     <Anchored scroller={scroller} firstId={shown[0]?.id} isFollowing={() => follower.isFollowing}>
       <div className="messages">
         {state.isLoading && all.length === 0 ? <p className="messages-note">{t("thread.loading")}</p> : null}
-        {state.hasOlder && count === all.length ? <Older session={session} state={state} scroller={scroller} /> : null}
+        {state.hasOlder && hidden === 0 ? <Older session={session} state={state} scroller={scroller} /> : null}
         {shown.map((message) => (
           <MessageView
             key={message.id}

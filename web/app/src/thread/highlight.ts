@@ -7,6 +7,8 @@ import type { Follower } from "./scrolling";
 
 /** Pages of older messages that are loaded for it, at most. */
 const PAGES = 100;
+/** Milliseconds for a message to be rendered. */
+const PATIENCE = 15_000;
 
 /** Scrolls to a message once it is there; loads what is missing, and shows its branch if that is another. */
 export function useHighlight(
@@ -61,9 +63,14 @@ async function nextStep(
   }
 }
 
-function show(scroller: HTMLElement | null, id: string): void {
-  const article = scroller?.querySelector<HTMLElement>(`article[data-id="${CSS.escape(id)}"]`);
-  if (!article) return;
+/** Scrolls to a message as soon as it is rendered: long sessions are, bit by bit. */
+function show(scroller: HTMLElement | null, id: string, until = performance.now() + PATIENCE): void {
+  if (!scroller?.isConnected || performance.now() > until) return;
+  const article = scroller.querySelector<HTMLElement>(`article[data-id="${CSS.escape(id)}"]`);
+  if (!article) {
+    requestAnimationFrame(() => show(scroller, id, until));
+    return;
+  }
   article.focus({ preventScroll: true });
   // Twice: what comes into sight takes another height than was estimated.
   article.scrollIntoView({ block: "center" });
