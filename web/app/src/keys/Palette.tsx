@@ -1,6 +1,7 @@
 /** One field that leads everywhere: to sessions by their titles, to views, to what can be done. */
 import type { Session } from "@chatd/client";
-import { type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
+import { ChartColumn, Keyboard, MessageSquare, Search, Settings, SquarePen, SwatchBook, Trash2 } from "lucide-react";
+import { type ComponentType, type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
 import { useHouse, useList } from "../house";
 import { t } from "../i18n";
 import { complain } from "../notices";
@@ -14,10 +15,12 @@ import "./keys.css";
 interface Choice {
   readonly id: string;
   readonly name: string;
+  readonly icon: ComponentType<{ size: number; "aria-hidden"?: boolean }>;
   readonly run: () => void;
 }
 
-const MOST = 9;
+const MOST = 11;
+const NEWEST = 4;
 
 export function Palette({ onClose }: { onClose: () => void }) {
   const [query, setQuery] = useState("");
@@ -57,6 +60,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
       <ul role="listbox" id={id} aria-label={t("palette.title")}>
         {choices.map((choice, place) => (
           <li key={choice.id} id={`${id}-${place}`} role="option" aria-selected={place === current} onMouseMove={() => setAt(place)} onClick={() => take(choice)}>
+            <choice.icon size={16} aria-hidden />
             <span className="cut" dir="auto">{choice.name}</span>
           </li>
         ))}
@@ -74,31 +78,31 @@ function useChoices(query: string): readonly Choice[] {
   const found = sessions.map((session) => ({
     id: session.id,
     name: titleOf(session),
+    icon: MessageSquare,
     run: () => go(address("session", session.id)),
   }));
   const everywhere = query && {
     id: "everywhere",
+    icon: Search,
     name: t("sidebar.searchAll", { query }),
     run: () => go(address("search", undefined, { q: query })),
   };
-  const all = query ? [...named.slice(0, 3), ...found] : [...found.slice(0, 5), ...named];
+  const all = query ? [...named.slice(0, 3), ...found] : [...found.slice(0, NEWEST), ...named];
   return [...all.slice(0, MOST), ...(everywhere ? [everywhere] : [])];
 }
 
+const VIEWS = [
+  ["new", "sidebar.new", SquarePen],
+  ["search", "sidebar.messages", Search],
+  ["presets", "sidebar.presets", SwatchBook],
+  ["statistics", "sidebar.statistics", ChartColumn],
+  ["trash", "sidebar.trash", Trash2],
+  ["settings", "sidebar.settings", Settings],
+] as const;
+
 function deeds(): readonly Choice[] {
-  const views = ["new", "presets", "search", "statistics", "trash", "settings"] as const;
-  const names = {
-    new: t("sidebar.new"),
-    presets: t("sidebar.presets"),
-    search: t("sidebar.messages"),
-    statistics: t("sidebar.statistics"),
-    trash: t("sidebar.trash"),
-    settings: t("sidebar.settings"),
-  };
-  return [
-    ...views.map((view) => ({ id: view, name: names[view], run: () => go(address(view)) })),
-    { id: "help", name: t("keys.show"), run: () => overlay.set("help") },
-  ];
+  const views = VIEWS.map(([view, label, icon]) => ({ id: view, name: t(label), icon, run: () => go(address(view)) }));
+  return [...views, { id: "help", name: t("keys.show"), icon: Keyboard, run: () => overlay.set("help") }];
 }
 
 /** Returns the newest sessions, or those with a text in their title. */
