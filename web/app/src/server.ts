@@ -1,5 +1,5 @@
 /** The server that this page came from, and the token for it. */
-import { Api, Chatd } from "@chatd/client";
+import { Api, Chatd, type ChatdError } from "@chatd/client";
 import { Store } from "./store";
 
 const TOKEN = "chatd.token";
@@ -67,10 +67,11 @@ export async function signOut(): Promise<void> {
 export async function begin(): Promise<void> {
   addEventListener("storage", followOtherTabs);
   const ticket = takeTicket();
-  if (ticket && (await redeem(ticket))) return;
+  const trouble = ticket ? await redeem(ticket) : undefined;
+  if (gate.value.is === "in") return;
   if (storedToken()) return enter(storedToken());
   if (await isKnown()) return enter(undefined);
-  gate.set({ is: "out", ...(ticket ? { reason: "usedLink" } : {}) });
+  gate.set({ is: "out", ...(trouble ? { reason: trouble } : {}) });
 }
 
 /** Returns the ticket of a printed link, and takes it out of the address: it is good once. */
@@ -80,13 +81,14 @@ function takeTicket(): string | null {
   return ticket;
 }
 
-async function redeem(ticket: string): Promise<boolean> {
+/** Returns why a ticket does not let one in; whoever is signed in already need not care. */
+async function redeem(ticket: string): Promise<"usedLink" | "unreachable" | undefined> {
   try {
     const { token } = await stranger().signIn({ ticket });
     enterWith(token, "ticket");
-    return true;
-  } catch {
-    return false; // used or too old; whoever is signed in already need not care
+    return undefined;
+  } catch (error) {
+    return (error as ChatdError).code === "unauthorized" ? "usedLink" : "unreachable";
   }
 }
 

@@ -3,7 +3,6 @@ import type { Session, Stats } from "@chatd/client";
 import { useEffect, useState } from "react";
 import { type House, useHouse } from "../house";
 import { date, number, t } from "../i18n";
-import { complain } from "../notices";
 import { SimpleView } from "../ui/ViewHead";
 import { type Bar, Columns, Plot, Rows } from "./Plot";
 import { byWeek } from "./weeks";
@@ -24,12 +23,13 @@ const MOST_MODELS = 12;
 export default function StatisticsView() {
   const { chatd } = useHouse();
   const [known, setKnown] = useState<Known>();
+  const [trouble, setTrouble] = useState("");
   useEffect(() => {
-    load(chatd.api).then(setKnown, complain);
+    load(chatd.api).then(setKnown, (error: Error) => setTrouble(error.message));
   }, [chatd]);
   return (
     <SimpleView title={t("statistics.title")}>
-      {!known && <p className="view-note">{t("app.loading")}</p>}
+      {!known && <p className="view-note" role="status">{trouble || t("app.loading")}</p>}
       {known && (known.stats.messages.total ? <Numbers known={known} /> : <p className="view-note">{t("statistics.empty")}</p>)}
     </SimpleView>
   );

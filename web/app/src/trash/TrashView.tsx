@@ -27,7 +27,7 @@ export default function TrashView() {
   return (
     <SimpleView title={t("trash.title")}>
       <p className="view-note" role="status">
-        {!pages.isLoading && t(pages.items.length ? "trash.about" : "trash.empty")}
+        {pages.error ? (pages.error as Error).message : !pages.isLoading && t(pages.items.length ? "trash.about" : "trash.empty")}
       </p>
       {pages.items.length > 0 && (
         <ul className="rows">
