@@ -16,7 +16,7 @@ function compressed(): Plugin {
   return {
     name: "compressed",
     apply: "build",
-    async closeBundle() {
+    async writeBundle() {
       const names = await readdir(`${PAGE}/assets`);
       const texts = names.filter((name) => /\.(css|js|svg)$/.test(name));
       await Promise.all(texts.map((name) => compress(`${PAGE}/assets/${name}`)));
