@@ -81,7 +81,8 @@ def observe(app: chatd.App, event: chatd.Observed) -> None:
             asked = 0  # it failed before the model had begun
         used = tokens(answer.usage, asked, said)
     elif event.type == "model_asked":
-        used = tokens(event.detail["usage"], event.detail["asked"], event.detail["said"])
+        usage, said = event.detail["usage"], event.detail["said"]
+        used = tokens(usage, event.detail["asked"] if usage or said else 0, said)
     else:
         return
     if used:

@@ -110,6 +110,23 @@ async def test_tokens_of_a_title(tmp_path: Path) -> None:
         assert await chat.app.store.get_datum("quota", Day().key(bob.user.id, "tokens")) is None
 
 
+async def test_a_title_that_no_model_begins_costs_nothing(tmp_path: Path) -> None:
+    """A question beside a turn which fails before the model says anything is not counted."""
+    text = '[plugins]\nenabled = ["auth_token", "quota", "title"]\n[plugins.title]\nby = "model"\n'
+    environ = configured(tmp_path, f"{text}[plugins.quota]\ntokens_per_day = 1000\n")
+    counted = chatd.Usage(prompt_tokens=30, completion_tokens=10, total_tokens=40)
+    script = Script(["Hello.", counted], [chatd.ProviderBusy()])
+    async with chatting(tmp_path, script, **environ) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session()
+        async with alice.socket("sessions") as socket:
+            await alice.send(session_id)
+            while not (await socket.receive()).get("session", {}).get("title"):
+                pass
+    async with chatting(tmp_path, Script(), **environ) as chat:
+        assert await used_by(await chat.client("alice")) == 40
+
+
 def test_what_is_not_counted_is_estimated() -> None:
     """What a server says goes before what its bytes say, each for the prompt and the answer."""
     assert tokens(None, 30, 60) == 30
