@@ -28,6 +28,7 @@ LONGEST = (
     "test_web.py",
     "test_schemathesis.py",
     "test_kills.py",
+    "test_page_views.py",
     "test_transcripts.py",
     "test_litellm.py",
     "test_seeds.py",

@@ -137,7 +137,7 @@ def test_a_lost_connection_is_shown(page: Page, server: Process) -> None:
 
     is_away = True
     sockets[0].close(code=1012)
-    expect(page.locator(".connection-words")).to_have_text(re.compile(r"Reconnecting in [3-9] s"))
+    expect(page.locator(".connection-words")).to_have_text(re.compile(r"Reconnecting in [2-9] s"))
     is_away = False
     page.get_by_role("button", name="Connect now").click()
 

@@ -116,7 +116,7 @@ def test_exporting(signed_in: Page, deeds: Deeds, tmp_path: Path) -> None:
     """A session is exported whole, as Markdown and as JSON, and its tokens are counted above it."""
     deeds.session("Kept for later", *(f"number {n}" for n in range(3)))
     listed(signed_in, "Kept for later").click()
-    expect(signed_in.get_by_text(re.compile(r"^\d+ tokens$"))).to_be_visible()
+    expect(signed_in.locator(".token-count")).to_have_text(re.compile(r"^\d+ tokens$"))
     files = []
     for form in ("Markdown", "JSON"):
         with signed_in.expect_download() as downloading:

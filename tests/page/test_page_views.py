@@ -193,7 +193,8 @@ def test_axe(page: Page, server: Process, deeds: Deeds, scheme: str) -> None:
 
 def axe(page: Page, view: str) -> list[str]:
     """Return what axe finds in what is shown."""
-    page.evaluate(AXE.read_text(encoding="utf-8"))
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text(encoding="utf-8"))
     found = page.evaluate("axe.run().then(({ violations }) => violations)")
     return [
         f"{view}: {violation['id']}: {node['html']} {node['failureSummary']}"
