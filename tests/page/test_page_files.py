@@ -83,6 +83,12 @@ async def test_the_page_knows_the_prefix(tmp_path: Path) -> None:
     assert '<meta name="chatd-prefix" content="/a/b">' in text
 
 
+def test_the_policy_is_documented() -> None:
+    """docs/page.md shows the content policy as it is sent."""
+    words = (ROOT / "docs" / "page.md").read_text(encoding="utf-8").split()
+    assert page.POLICY in " ".join(words)
+
+
 def test_a_page_that_is_not_built() -> None:
     """Without the page there is a sentence that says how to get it."""
     text = page.index_page("/ai-chat", 0).decode()

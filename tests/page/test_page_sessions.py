@@ -31,7 +31,8 @@ def test_renaming_in_place(signed_in: Page, deeds: Deeds) -> None:
     choose(signed_in, "Actions for first name", "Rename")
     signed_in.keyboard.type("second name")
     signed_in.keyboard.press("Enter")
-    listed(signed_in, "second name").click()
+    expect(listed(signed_in, "second name")).to_be_focused()
+    signed_in.keyboard.press("Enter")
     title = signed_in.get_by_role("heading", level=1).get_by_role("button")
 
     title.click()

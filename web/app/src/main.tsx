@@ -19,4 +19,6 @@ addEventListener("vite:preloadError", (event) => {
 
 const root = createRoot(document.getElementById("root") as HTMLElement);
 begin();
-loadLanguage().finally(() => root.render(<App />));
+loadLanguage()
+  .catch(() => undefined) // what cannot be loaded is said in English
+  .finally(() => root.render(<App />));

@@ -1,7 +1,7 @@
 /** How the connection is, as it is. */
 import type { Connection } from "@chatd/client";
 import { useEffect, useReducer, useSyncExternalStore } from "react";
-import { t } from "../i18n";
+import { type PlainKey, t } from "../i18n";
 import "./connection.css";
 
 interface ConnectionBadgeProps {
@@ -30,12 +30,19 @@ function useSeconds(isOn: boolean): void {
   }, [isOn]);
 }
 
-function words({ connection, retryAt }: ConnectionBadgeProps, isOnline: boolean): string {
-  if (connection === "refused" || connection === "closed") return t(`connection.${connection}`);
-  if (!isOnline) return t("connection.offline");
-  if (connection !== "waiting") return t(`connection.${connection}`);
-  const seconds = Math.ceil(((retryAt ?? 0) - Date.now()) / 1_000);
-  return seconds > 1 ? t("connection.waiting", { seconds }) : t("connection.now");
+/** What the browser says of the network explains what is missing; a connection that stands, stands. */
+function isOffline({ connection }: ConnectionBadgeProps, isOnline: boolean): boolean {
+  return !isOnline && (connection === "waiting" || connection === "connecting");
+}
+
+/** What is said of a connection; not each second of a wait. */
+function spoken({ connection }: ConnectionBadgeProps, isOff: boolean): PlainKey {
+  if (isOff) return "connection.offline";
+  return connection === "waiting" ? "connection.now" : `connection.${connection}`;
+}
+
+function seconds({ connection, retryAt }: ConnectionBadgeProps): number {
+  return connection === "waiting" ? Math.ceil(((retryAt ?? 0) - Date.now()) / 1_000) : 0;
 }
 
 /** Every connection of the page tries again when the network is said to be back. */
@@ -44,18 +51,19 @@ export function connectNow(): void {
 }
 
 export function ConnectionBadge(props: ConnectionBadgeProps) {
-  const isOnline = useIsOnline();
+  const isOff = isOffline(props, useIsOnline());
   const isWaiting = props.connection === "waiting";
   useSeconds(isWaiting);
-  const state = isOnline || props.connection === "refused" ? props.connection : "offline";
+  const left = isOff ? 0 : seconds(props);
+  const words = t(spoken(props, isOff));
   return (
-    <span className="connection" data-state={state}>
+    <span className="connection" data-state={isOff ? "offline" : props.connection}>
       <span className="connection-dot" aria-hidden />
       <span className="connection-words" aria-hidden>
-        {words(props, isOnline)}
+        {left > 1 ? t("connection.waiting", { seconds: left }) : words}
       </span>
       <span className="unseen" role="status">
-        {isWaiting ? t(isOnline ? "connection.now" : "connection.offline") : t(`connection.${props.connection}`)}
+        {words}
       </span>
       {isWaiting && (
         <button type="button" className="connection-retry" onClick={connectNow}>

@@ -67,7 +67,8 @@ export function FoundSessions({ query, currentId }: ListProps & { query: string 
   const settled = useSettled(query);
   const load = useCallback(
     (cursor?: string) => chatd.api.sessions({ q: settled, ...(cursor ? { cursor } : {}) }),
-    [chatd, settled],
+    // Again when a session was made or deleted: the title may be one that is looked for.
+    [chatd, settled, live.length],
   );
   const pages = usePages(load);
   const more = useSight(pages.loadMore);

@@ -1,6 +1,6 @@
 /** Beside every view: the sessions, the way to the other views, and how the connection is. */
 import { ChartColumn, Keyboard, MessageSquareText, PanelLeft, Plus, Search, Settings, SwatchBook, Trash2, X } from "lucide-react";
-import { type ReactNode, useEffect, useRef, useState } from "react";
+import { type MouseEvent, type ReactNode, useEffect, useRef, useState } from "react";
 import { useList, useUser } from "../house";
 import { type PlainKey, t } from "../i18n";
 import { overlay } from "../keys/shortcuts";
@@ -18,7 +18,7 @@ export function Sidebar({ route }: { route: Route }) {
   return (
     <>
       {visibility === "over" && <div className="veil" onClick={() => isDrawerOpen.set(false)} />}
-      <nav className="sidebar" aria-label={t("sidebar.label")} inert={!isSeen} ref={nav}>
+      <nav className="sidebar" aria-label={t("sidebar.label")} inert={!isSeen} ref={nav} onClick={closeAfterLink}>
         <SidebarHead />
         <TitleSearch query={query} onChange={setQuery} />
         <div className="sidebar-list">
@@ -28,6 +28,11 @@ export function Sidebar({ route }: { route: Route }) {
       </nav>
     </>
   );
+}
+
+/** Also a link to where one is closes the drawer: the view is what one wants to see. */
+function closeAfterLink({ target }: MouseEvent<HTMLElement>): void {
+  if ((target as Element).closest("a")) isDrawerOpen.set(false);
 }
 
 /** Over the view the sidebar takes the focus, and Escape closes it. */

@@ -20,7 +20,9 @@ const REASONS = {
 
 export default function SignIn({ reason }: { reason: Reason }) {
   const [way, setWay] = useState<Way>(localStorage.getItem(WAY) === "password" ? "password" : "token");
+  const [hasChosen, setChosen] = useState(false); // then the focus stays with the choice
   const choose = (chosen: Way) => {
+    setChosen(true);
     localStorage.setItem(WAY, chosen);
     setWay(chosen);
   };
@@ -38,7 +40,7 @@ export default function SignIn({ reason }: { reason: Reason }) {
           </p>
         )}
         <Ways way={way} onChoose={choose} />
-        <Form key={way} way={way} />
+        <Form key={way} way={way} hasFocus={!hasChosen} />
       </div>
     </main>
   );
@@ -71,7 +73,7 @@ function Ways({ way, onChoose }: { way: Way; onChoose: (way: Way) => void }) {
   );
 }
 
-function Form({ way }: { way: Way }) {
+function Form({ way, hasFocus }: { way: Way; hasFocus: boolean }) {
   const [trouble, setTrouble] = useState("");
   const [isWorking, setWorking] = useState(false);
   const submit = async (event: FormEvent<HTMLFormElement>) => {
@@ -88,7 +90,7 @@ function Form({ way }: { way: Way }) {
   };
   return (
     <form className="sign-in-form" onSubmit={submit}>
-      {way === "token" ? <TokenField /> : <PasswordFields />}
+      {way === "token" ? <TokenField hasFocus={hasFocus} /> : <PasswordFields hasFocus={hasFocus} />}
       <button type="submit" className="button button-primary" disabled={isWorking}>
         {t(isWorking ? "signIn.working" : "signIn.submit")}
       </button>
@@ -99,11 +101,11 @@ function Form({ way }: { way: Way }) {
   );
 }
 
-function TokenField() {
+function TokenField({ hasFocus }: { hasFocus: boolean }) {
   return (
     <div className="field">
       <label htmlFor="token">{t("signIn.token")}</label>
-      <input id="token" name="token" type="password" className="input" required autoFocus spellCheck={false} autoComplete="current-password" />
+      <input id="token" name="token" type="password" className="input" required autoFocus={hasFocus} spellCheck={false} autoComplete="current-password" />
       <p className="field-hint">
         <WithCommand text={t("signIn.tokenHint", { command: "\0" })} command="chatd tokens create NAME" />
       </p>
@@ -111,12 +113,12 @@ function TokenField() {
   );
 }
 
-function PasswordFields() {
+function PasswordFields({ hasFocus }: { hasFocus: boolean }) {
   return (
     <>
       <div className="field">
         <label htmlFor="name">{t("signIn.name")}</label>
-        <input id="name" name="name" className="input" required autoFocus spellCheck={false} autoCapitalize="none" autoComplete="username" />
+        <input id="name" name="name" className="input" required autoFocus={hasFocus} spellCheck={false} autoCapitalize="none" autoComplete="username" />
       </div>
       <div className="field">
         <label htmlFor="password">{t("signIn.password")}</label>

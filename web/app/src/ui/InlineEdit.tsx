@@ -25,9 +25,12 @@ export function InlineEdit({ label, value, className, onChange, onEnd }: InlineE
   };
   const pressed = (event: KeyboardEvent) => {
     if (event.nativeEvent.isComposing) return;
-    if (event.key === "Enter") end(true);
-    if (event.key === "Escape") end(false);
-    if (["Enter", "Escape"].includes(event.key)) event.stopPropagation();
+    if (!["Enter", "Escape"].includes(event.key)) return;
+    event.stopPropagation();
+    const item = input.current?.closest("li");
+    end(event.key === "Enter");
+    // Whoever has no mouse goes on where they were in the list.
+    if (item) requestAnimationFrame(() => item.querySelector("a")?.focus());
   };
   return (
     <input
