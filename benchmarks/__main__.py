@@ -4,7 +4,8 @@ speed: every figure of chatd and of the peers, in one run and in turns, as a tab
 their spread; growth: what stored data costs, up to a million messages; memory: what many turns
 leave behind; latency: a plot of token latency against the number of streams; slow: clients that
 hardly read, and who reads beside them; joins: what a reload in the middle of a long reply costs;
-plugins: what all plugins of chatd's add to a turn of 10,000 chunks.
+plugins: what all plugins of chatd's add to a turn of 10,000 chunks; page: how busy the web page
+keeps the browser's main thread.
 
 Everything runs on this machine over loopback; a busy machine shows in the figures, so compare the
 columns of one run rather than the figures of two.
@@ -96,6 +97,14 @@ async def print_plugins(rounds: int, turns: int) -> None:
     print(f"a turn of one chunk: {once:+.2f} ms, which is {once / none:+.1%} of the long one")
 
 
+async def print_page(*, quick: bool) -> None:
+    """Print what the page costs the browser."""
+    from benchmarks.page import page
+
+    async for what, figure, unit in page(quick=quick):
+        print(f"{what:60} {figure:10.1f} {unit}", flush=True)
+
+
 async def draw_latency(*, quick: bool, path: Path) -> None:
     """Measure, and write the plot."""
     from benchmarks.latency import draw, latency
@@ -111,7 +120,7 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    whats = ("speed", "growth", "memory", "latency", "slow", "joins", "plugins")
+    whats = ("speed", "growth", "memory", "latency", "slow", "joins", "plugins", "page")
     parser.add_argument("what", nargs="?", choices=whats, default="speed")
     parser.add_argument("--quick", action="store_true", help="a minute, for a first look")
     parser.add_argument("--json", action="store_true", help="speed: print JSON instead of a table")
@@ -133,6 +142,8 @@ def main() -> None:
         asyncio.run(print_joins(20 if quick else 200))
     elif arguments.what == "plugins":
         asyncio.run(print_plugins(*((5, 5) if quick else (31, 5))))
+    elif arguments.what == "page":
+        asyncio.run(print_page(quick=quick))
     elif arguments.what == "latency":
         asyncio.run(draw_latency(quick=quick, path=arguments.to))
     else:

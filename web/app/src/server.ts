@@ -1,6 +1,7 @@
 /** The server that this page came from, and the token for it. */
 import { Api, Chatd, type ChatdError } from "@chatd/client";
 import { Store } from "./store";
+import { forgetKept } from "./thread/kept";
 
 const TOKEN = "chatd.token";
 const ORIGIN = "chatd.token_origin";
@@ -51,6 +52,7 @@ export function expire(): void {
 function leave(reason: "expired" | "signedOut"): void {
   localStorage.removeItem(TOKEN);
   localStorage.removeItem(ORIGIN);
+  if (reason === "signedOut") forgetKept();
   gate.set({ is: "out", reason });
 }
 

@@ -26,7 +26,7 @@ export const Code = memo(function Code({ text, info, isGrowing }: Props) {
         <span>{language}</span>
         <Copy text={text} label={t("thread.copyCode")} />
       </figcaption>
-      <pre tabIndex={0} aria-label={language ? t("thread.codeIn", { language }) : t("thread.code")}>
+      <pre tabIndex={0} role="group" aria-label={language ? t("thread.codeIn", { language }) : t("thread.code")}>
         <code>{groups(text, highlighted)}</code>
       </pre>
     </figure>

@@ -54,7 +54,7 @@ function Action({ label, isFree, onClick, icon }: ActionProps) {
       type="button"
       className="icon-button icon-button-small"
       aria-label={label}
-      title={isFree ? label : t("thread.notWhileRunning")}
+      title={isFree ? label : t("thread.notNow")}
       aria-disabled={!isFree}
       onClick={() => isFree && onClick()}
     >
@@ -80,9 +80,9 @@ function Branches({ message, branch, isFree, deeds }: Omit<Props, "isLast" | "on
     </button>
   );
   return (
-    <span className="branches" role="group" aria-label={t("thread.branches")}>
+    <span className="branches" role="group" aria-label={t("thread.branchOf", { place, count })}>
       {button(-1, t("thread.previousBranch"), <ChevronLeft className="mirrored" size={15} aria-hidden />)}
-      <span aria-label={t("thread.branchOf", { place, count })}>
+      <span>
         {number(place)}/{number(count)}
       </span>
       {button(1, t("thread.nextBranch"), <ChevronRight className="mirrored" size={15} aria-hidden />)}

@@ -1,5 +1,5 @@
 /** One session: what was said, what is being said, and the composer. */
-import type { ChatSession, ChatState, Message } from "@chatd/client";
+import type { ChatSession, ChatState, Message, Turn } from "@chatd/client";
 import { useChatSession } from "@chatd/react";
 import { ArrowDown } from "lucide-react";
 import { type RefObject, useCallback, useEffect, useMemo, useRef, useState } from "react";
@@ -12,7 +12,7 @@ import type { Deeds } from "./MessageView";
 import { Messages } from "./Messages";
 import { Notes } from "./Notes";
 import { Follower } from "./scrolling";
-import { useSending } from "./sending";
+import { giveBackRefused, useSending } from "./sending";
 import type { ThreadProps } from "./Thread";
 
 export function Conversation(props: ThreadProps & { sessionId: string }) {
@@ -21,8 +21,9 @@ export function Conversation(props: ThreadProps & { sessionId: string }) {
   useEffect(() => onState?.(state), [state, onState]);
   const composer = useRef<ComposerHandle>(null);
   const giveBack = useCallback((text: string) => composer.current?.giveBack(text), []);
-  const { send, withdraw } = useSending(session, giveBack);
-  const deeds = useDeeds(session, composer);
+  const send = useSending(session, giveBack);
+  const withdraw = useCallback((turn: Turn) => session.stop(turn), [session]);
+  const deeds = useDeeds(session, composer, giveBack);
   const scroller = useRef<HTMLDivElement>(null);
   const { follower, isFar } = useFollower(scroller, highlight);
   useHighlight(session, state, highlight, scroller, follower);
@@ -62,12 +63,16 @@ function refusal({ error }: ChatState): string {
   return t("thread.refused");
 }
 
-function useDeeds(session: ChatSession, composer: RefObject<ComposerHandle | null>): Deeds {
+function useDeeds(
+  session: ChatSession,
+  composer: RefObject<ComposerHandle | null>,
+  giveBack: (text: string) => void,
+): Deeds {
   return useMemo(
     () => ({
       regenerate: (messageId) => void session.regenerate(messageId),
       edit(messageId, text) {
-        session.edit(messageId, text);
+        giveBackRefused(session.edit(messageId, text), giveBack);
         composer.current?.focus();
       },
       step(message: Message, by: number) {
@@ -76,7 +81,7 @@ function useDeeds(session: ChatSession, composer: RefObject<ComposerHandle | nul
         if (other) session.select(other.id).catch(complain);
       },
     }),
-    [session, composer],
+    [session, composer, giveBack],
   );
 }
 
@@ -100,12 +105,18 @@ function useStopKey(session: ChatSession, { running }: ChatState): void {
     if (!isRunning) return;
     const pressed = (event: KeyboardEvent) => {
       if (event.key !== "Escape" || event.defaultPrevented || event.isComposing) return;
-      if (document.querySelector("dialog[open], :popover-open")) return;
+      if (document.querySelector("dialog[open], :popover-open") || isOfAnotherField(event)) return;
       session.stop();
     };
     addEventListener("keydown", pressed);
     return () => removeEventListener("keydown", pressed);
   }, [session, isRunning]);
+}
+
+/** In a field, Escape takes back what is written there. */
+function isOfAnotherField({ target }: KeyboardEvent): boolean {
+  const field = target instanceof Element ? target.closest("input, select, textarea") : null;
+  return field !== null && !field.closest(".composer");
 }
 
 function ToEnd({ follower, isRunning }: { follower: Follower; isRunning: boolean }) {

@@ -1,33 +1,35 @@
 /** Sending, so that no message is lost: not by a lost connection, not by leaving or closing the page. */
-import { ChatdError, type ChatSession, newId, type Turn } from "@chatd/client";
+import { type ChatdError, type ChatSession, newId, type Turn } from "@chatd/client";
 import { useCallback, useEffect } from "react";
 import { takeFirst } from "../first";
 import { complain } from "../notices";
 import { forgetUnsent, keepUnsent, unsentOf } from "./kept";
 
-/** Ends of a turn that say nothing about the message. */
-const LEFT = new Set(["closed"]);
-/** Ends after which its author does not want it back in the composer. */
-const WITHDRAWN = new Set(["withdrawn", "session_deleted"]);
+/** The end of a turn whose session is not shown any more: it says nothing about the message. */
+const LEFT = "closed";
 
-interface Sending {
-  /** Returns false if too many wait already. */
-  readonly send: (text: string) => boolean;
-  readonly withdraw: (turn: Turn) => void;
+/** Gives the text of a turn back to its author when it is refused for good, or withdrawn. */
+export function giveBackRefused(turn: Turn, giveBack: (text: string) => void): void {
+  turn.accepted.catch(({ code }: ChatdError) => {
+    if (code !== LEFT && turn.text !== undefined) giveBack(turn.text);
+  });
 }
 
-/** Returns how to send in a session. `giveBack` gets the text of a message that was refused for good. */
-export function useSending(session: ChatSession, giveBack: (text: string) => void): Sending {
+/** Returns how to send in a session; that returns false if too many messages wait already. */
+export function useSending(
+  session: ChatSession,
+  giveBack: (text: string) => void,
+): (text: string) => boolean {
   const deliver = useCallback(
     (text: string, clientId: string) => {
       const turn = session.send(text, clientId);
       keepUnsent(session.id, { text, clientId });
+      giveBackRefused(turn, giveBack);
       turn.accepted.then(
         () => forgetUnsent(session.id, clientId),
-        (error: ChatdError) => {
-          if (LEFT.has(error.code)) return; // it is sent when the session is shown again
-          forgetUnsent(session.id, clientId);
-          if (!WITHDRAWN.has(error.code)) giveBack(text);
+        ({ code }: ChatdError) => {
+          // It is sent when the session is shown again.
+          if (code !== LEFT) forgetUnsent(session.id, clientId);
         },
       );
     },
@@ -38,7 +40,7 @@ export function useSending(session: ChatSession, giveBack: (text: string) => voi
     if (first) keepUnsent(session.id, first);
     for (const { text, clientId } of unsentOf(session.id)) deliver(text, clientId);
   }, [session, deliver]);
-  const send = useCallback(
+  return useCallback(
     (text: string) => {
       try {
         deliver(text, newId());
@@ -50,12 +52,4 @@ export function useSending(session: ChatSession, giveBack: (text: string) => voi
     },
     [deliver],
   );
-  const withdraw = useCallback(
-    (turn: Turn) => {
-      session.stop(turn);
-      if (turn.text !== undefined) giveBack(turn.text);
-    },
-    [session, giveBack],
-  );
-  return { send, withdraw };
 }
