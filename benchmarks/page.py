@@ -176,7 +176,9 @@ async def page(*, quick: bool) -> AsyncIterator[tuple[str, float, str]]:
     async with shown(provider) as reader:
         provider.at_once, provider.paced = count, PER_SECOND * (5 if quick else 20)
         await reader.send("Tell me everything.")
-        await reader.page.locator("article.streaming h4").nth(count // 200).wait_for()
+        sections = "".join(tokens(count)).count("## Section") - 2
+        await reader.page.locator("article.streaming h4").nth(sections).wait_for()
+        await asyncio.sleep(3)  # what came at once is rendered
         async with reader.traced() as tasks:
             await typed_and_scrolled(reader, seconds=4 if quick else 15)
         for row in longest("typing, scrolling and a stream", tasks):
@@ -191,7 +193,7 @@ async def page(*, quick: bool) -> AsyncIterator[tuple[str, float, str]]:
             yield row
         async with reader.traced() as tasks:
             await reader.page.reload()
-            await reader.page.locator("article.assistant.complete h4").nth(count // 200).wait_for()
+            await reader.page.locator("article.assistant.complete h4").nth(sections).wait_for()
         for row in longest("loading the session again", tasks):
             yield row
 
