@@ -80,14 +80,17 @@ def redact(value: Any, known: Collection[str] = (), *, by_name: bool = True) -> 
         case dict():
             return {
                 key: _hide(item)
-                if by_name and _SECRET_NAME.search(key)
+                if by_name and _SECRET_NAME.search(str(key))
                 else redact(item, known, by_name=by_name)
                 for key, item in value.items()
             }
         case list() | tuple():
             return [redact(item, known, by_name=by_name) for item in value]
-    # A number, a pattern, a path: what a plugin's schema has made of a text.
-    return value if _without(str(value), known) == str(value) else HIDDEN
+        case int() | float():
+            return HIDDEN if str(value) in known else value
+    # A pattern, a path, a set: what a plugin's schema has made of texts.
+    text = str(value)
+    return HIDDEN if any(secret in text for secret in known) else value
 
 
 def _without(text: str, known: Collection[str]) -> str:

@@ -83,18 +83,24 @@ def test_what_was_made_of_a_secret() -> None:
         "words": ["as is", "Bearer hunter-11"],
         "number": 1234567,
         "pattern": re.compile("a|hunter-11"),
+        "short": re.compile("^4711$"),
         "path": Path("/etc/hunter-11/x"),
+        "set": {"hunter-11"},
+        5: {"keys": 6},
         "bytes": b"hunter-11",
         "plain": [True, None, 5, "5"],
         "headers": {"X-Tenant": "of ours"},
     }
 
     assert "hunter" not in repr(config) and "of ours" not in repr(config)
-    assert redact(loaded, config.secrets | {"1234567", "a"}) == {
+    assert redact(loaded, config.secrets | {"1234567", "4711"}) == {
         "words": ["as is", "Bearer ***"],
         "number": "***",
         "pattern": "***",
+        "short": "***",
         "path": "***",
+        "set": "***",
+        5: {"keys": 6},
         "bytes": "***",
         "plain": [True, None, 5, "5"],
         "headers": {"X-Tenant": "***"},
