@@ -23,7 +23,7 @@ from chatd.types import new_id
 
 STATIC = Path(__file__).parent.parent / "static"
 INDEX = STATIC / "page" / "index.html"  # what web/app is built into
-HASHED = "page/assets/"  # the names in there change with the content
+HASHED = re.compile(r"page/assets/[^/]+")  # the names in there change with the content
 FOREVER = "public, max-age=31536000, immutable"
 GZIP = re.compile(r"(?:^|,)\s*gzip\s*(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))(?:[;,]|$)", re.IGNORECASE)
 
@@ -66,7 +66,7 @@ class PageHandler(StaticFileHandler):
         """Let nothing of another host in, and let a new version be seen at once."""
         self.set_header("Content-Security-Policy", POLICY)
         self.set_header("Referrer-Policy", "no-referrer")
-        is_hashed = path.startswith(HASHED)
+        is_hashed = HASHED.fullmatch(path) is not None
         self.set_header("Cache-Control", FOREVER if is_hashed else "no-cache")
         if is_hashed:
             self.set_header("Vary", "Accept-Encoding")
@@ -76,7 +76,7 @@ class PageHandler(StaticFileHandler):
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
         """Return the file to be sent: its compressed copy if there is one and it is wanted."""
         path = super().validate_absolute_path(root, absolute_path)
-        if path is None or not self.path.startswith(HASHED) or path.endswith(".gz"):
+        if path is None or not HASHED.fullmatch(self.path) or path.endswith(".gz"):
             return path
         compressed = f"{path}.gz"
         accepted = self.request.headers.get("Accept-Encoding", "")

@@ -60,6 +60,8 @@ async def test_files_are_kept_and_the_page_is_not(tmp_path: Path) -> None:
         assert re.findall(r"<script(?![^>]* src=)", index.text) == []
         etag = {"If-None-Match": index.headers["ETag"]}
         assert (await http.get(f"{chat.url}/", headers=etag)).status_code == 304
+        roundabout = await http.get(f"{chat.url}/static/page/assets/%2e%2e/index.html")
+        assert roundabout.headers["Cache-Control"] == "no-cache"
         for path in (path for path in loaded() if "/assets/" in path):
             plain = await http.get(f"{chat.url}{path}", headers={"Accept-Encoding": "identity"})
             small = await http.get(f"{chat.url}{path}", headers={"Accept-Encoding": "gzip"})
