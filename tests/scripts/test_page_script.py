@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,25 @@ def test_a_page_that_came_with_its_sources(clone: Path) -> None:
     (clone / "PKG-INFO").touch()
     os.utime(clone / "web" / "app" / "src", (NEW, NEW))
     assert said(clone) == ""
+
+
+@pytest.mark.parametrize("has_bash", [True, False])
+def test_a_package_is_built_where_the_script_cannot_run(clone: Path, has_bash: bool) -> None:
+    """On a system without bash, and below a directory whose programs may not be run."""
+    shutil.copy(SCRIPT.parents[1] / "setup.py", clone)
+    (clone / "setup.cfg").write_text("[metadata]\nname = chatd\n[options]\npackages = chatd\n")
+    (clone / "chatd" / "__init__.py").touch()
+    (clone / "chatd" / "static" / "page" / "index.html").unlink()
+    (clone / "scripts" / "page").chmod(0o644)
+    if not has_bash:
+        (clone / "bin" / "bash").unlink()
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "setup.py", "-q", "build_py"],
+        cwd=clone,
+        env={"PATH": str(clone / "bin")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (clone / "build" / "lib" / "chatd" / "__init__.py").exists()
+    assert "the web page is not built" in done.stderr
