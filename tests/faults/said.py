@@ -31,6 +31,9 @@ FAILURES = {
     "redirect": "provider_error",
     "error-event": "provider_error",
 }
+# In these the first attempt fails so and the next one does not. There is none, and the answer ends
+# so, where the model server was away for the attempts before.
+AT_FIRST = {"429-then-ok": "provider_busy", "503-then-ok": "provider_unavailable"}
 RETRIED = {"refuse", "429", "429-retry-after", "429-then-ok", "503-then-ok"}
 MOST_CALLS = 3
 
@@ -88,11 +91,12 @@ def may_fail(text: str) -> bool:
     return mode_of([{"role": "user", "content": text}]) in FAILURES
 
 
-def is_explained(answer: Message, mode: str) -> bool:
-    """Whether a mode explains how an answer has failed."""
+def is_explained(answer: Message, mode: str, *, was_away: bool) -> bool:
+    """Whether a mode explains how an answer has failed; the model server may have been away."""
     code = (answer["error"] or {}).get("code")
     status = "interrupted" if code == "provider_interrupted" else "error"
-    return answer["status"] == status and FAILURES.get(mode) == code
+    codes = {FAILURES.get(mode)} | ({AT_FIRST.get(mode)} if was_away else set())
+    return answer["status"] == status and code is not None and code in codes
 
 
 # Those that hang are as often as the others, taken together: each costs seconds.

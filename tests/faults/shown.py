@@ -94,9 +94,9 @@ def _is_explained(story: Story, answer: Message, prompt: Prompt | None) -> bool:
     code = (answer["error"] or {}).get("code")
     if answer["status"] == "interrupted" and code == "generation_interrupted":
         return True  # by the end of a server, or by its store
-    if prompt is not None and is_explained(answer, mode_of(prompt)):
-        return True
     was_away = any(fault.name.startswith(MODEL_SERVER) for fault in story.faults)
+    if prompt is not None and is_explained(answer, mode_of(prompt), was_away=was_away):
+        return True
     away = ("provider_unavailable", "provider_interrupted")
     return was_away and answer["status"] in ("error", "interrupted") and code in away
 

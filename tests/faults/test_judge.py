@@ -26,7 +26,7 @@ from stories import (
     tree,
     turn,
 )
-from story import End, Listed, Seen, Story, Trespass
+from story import End, Fault, Listed, Seen, Story, Trespass
 
 from scripts.llm import tokens
 
@@ -148,6 +148,8 @@ TRACEBACK = 'Traceback (most recent call last):\n  File "x.py"\nStoreUnavailable
 
 ORDERLY = End(at=3.6, is_orderly=True)
 
+BUSY = {"status": "error", "content": "", "error": {"code": "provider_busy"}}
+
 BAD_SERVERS: dict[str, tuple[Spoil, str]] = {
     "a chunk comes behind its end": (
         see(seen(2.5, **END), seen(2.6, type="ai_message_chunk", generation_id="g-c1", prev=0,
@@ -206,6 +208,8 @@ BAD_SERVERS: dict[str, tuple[Spoil, str]] = {
     "a mode explains another error": (
         in_mode("429", status="error", content="", error={"code": "provider_timeout"}),
         "text as promised: g-c1: error by {'code': 'provider_timeout'}"),
+    "a mode that succeeds in the end does not": (
+        in_mode("429-then-ok", **BUSY), "text as promised: g-c1: error by"),
     "a mode that fails succeeds": (
         in_mode("429"), "text as promised: g-c1: complete, but the model has said something else"),
 }  # fmt: skip
@@ -234,8 +238,10 @@ def test_every_invariant_has_been_broken() -> None:
 AGAIN = {"type": "user_message", "duplicate": True}
 
 EXCUSES: dict[str, Spoil] = {
-    "a mode that fails": in_mode(
-        "429", status="error", content="", error={"code": "provider_busy"}),
+    "a mode that fails": in_mode("429", **BUSY),
+    "a mode that fails at first, behind a model server that was away": lambda story: (
+        in_mode("429-then-ok", **BUSY)(story),
+        story.faults.append(Fault(name="model server", began=0.1, ended=0.2))),
     "a mode that is cut off": in_mode(
         "cut-utf8-end", status="interrupted", content="", error={"code": "provider_interrupted"}),
     "a store that was away": everywhere(3, content=""),
