@@ -10,5 +10,5 @@ export default defineConfig({
       "@chatd/react": here("../react/src/index.tsx"),
     },
   },
-  test: { include: ["test/**/*.test.ts", "test/**/*.test.tsx"] },
+  test: { include: ["test/**/*.test.ts", "test/**/*.test.tsx"], testTimeout: 60_000 },
 });
