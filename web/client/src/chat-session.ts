@@ -1,4 +1,5 @@
 import { type Api, newest } from "./api.js";
+import { Backoff } from "./backoff.js";
 import { ChatdError } from "./errors.js";
 import { errorOf, Follower, type Step } from "./follower.js";
 import { type Carrier, Link, type Receiver, type Timing } from "./link.js";
@@ -342,14 +343,26 @@ export class ChatSession extends Observable<ChatState> implements Receiver {
     return this.#carrier.tell(command);
   }
 
+  /**
+   * Returns a link. If WebSockets seem to be blocked on the way, something stands in for it: the same
+   * events come by SSE, and commands go by REST. If that reaches nothing either, it is the link's turn.
+   */
   #link(): Carrier {
     const url = () => this.api.socketUrl(`session/${this.id}/`);
-    return new Link(url, () => this.api.token, this, this.timing, () => {
-      // WebSockets are blocked on the way: the same events come by SSE, and commands go by REST.
-      this.#carrier.close();
-      this.#carrier = new StandIn(this.id, this.api, this.#follower, this, this.timing);
-      this.#carrier.open();
-    });
+    const { retryShortest, retryLongest } = this.timing;
+    const backoff = new Backoff(retryShortest, retryLongest);
+    const standIn = () =>
+      new StandIn(this.id, this.api, this.#follower, this, backoff, () => this.#handOver(link));
+    const link: Carrier = new Link(url, () => this.api.token, this, this.timing, () =>
+      this.#handOver(standIn()),
+    );
+    return link;
+  }
+
+  #handOver(carrier: Carrier): void {
+    this.#carrier.close();
+    this.#carrier = carrier;
+    carrier.open();
   }
 }
 

@@ -134,6 +134,10 @@ export class Link implements Carrier {
     socket.onclose = ({ code, reason }) => {
       if (isMine()) this.#closed(code, reason);
     };
+    // Node's tells of an attempt that failed by this alone.
+    socket.onerror = () => {
+      if (isMine() && !this.#openedAt) this.#closed(1006, "");
+    };
   }
 
   #closed(code: number, reason: string): void {

@@ -1,8 +1,8 @@
 import { type Api, newest } from "./api.js";
 import { ChatdError } from "./errors.js";
 import type { Follower } from "./follower.js";
-import type { Carrier, Receiver, Timing } from "./link.js";
-import { Backoff } from "./backoff.js";
+import type { Carrier, Receiver } from "./link.js";
+import type { Backoff } from "./backoff.js";
 import { readEvents } from "./sse.js";
 import type { Command, Message, ResumeCommand, TurnAccepted, TurnCommand } from "./wire.js";
 
@@ -15,30 +15,50 @@ const LOOK_EVERY = 5_000;
  * so that nobody else need know.
  */
 export class StandIn implements Carrier {
-  #abort = new AbortController();
-  #backoff: Backoff;
+  readonly #abort = new AbortController();
   #isLive = false;
+  #isWaiting = false;
   #streaming: string | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
+  /**
+   * `onLost` is called when the server was not reached and it is time to try again. That may be done with
+   * sockets: they were perhaps never blocked, and there was just no server.
+   */
   constructor(
     private readonly sessionId: string,
     private readonly api: Api,
     private readonly follower: Follower,
     private readonly receiver: Receiver,
-    timing: Timing,
-  ) {
-    this.#backoff = new Backoff(timing.retryShortest, timing.retryLongest);
-  }
+    private readonly backoff: Backoff,
+    private readonly onLost: () => void,
+  ) {}
 
   open(): void {
+    globalThis.addEventListener?.("online", this.#hurry);
+    globalThis.document?.addEventListener("visibilitychange", this.#hurry);
     void this.#connect();
   }
 
   close(): void {
     this.#isLive = false;
+    this.#isWaiting = false;
     clearTimeout(this.#timer);
+    globalThis.removeEventListener?.("online", this.#hurry);
+    globalThis.document?.removeEventListener("visibilitychange", this.#hurry);
     this.#abort.abort();
+  }
+
+  /** The network is back, or the page is looked at: do not wait. */
+  #hurry = (): void => {
+    if (globalThis.document?.visibilityState === "hidden") return;
+    if (this.#isLive) void this.#look();
+    else if (this.#isWaiting) this.#again();
+  };
+
+  #again(): void {
+    this.close();
+    this.onLost();
   }
 
   drop(): void {
@@ -69,7 +89,6 @@ export class StandIn implements Carrier {
 
   /** Asks where the session stands; then there is what a socket's greeting says. */
   async #connect(): Promise<void> {
-    this.#abort = new AbortController();
     const { signal } = this.#abort;
     try {
       const session = await this.api.session(this.sessionId);
@@ -77,7 +96,7 @@ export class StandIn implements Carrier {
       if (signal.aborted) return;
       const running = page.results.find(({ status }) => status === "streaming");
       this.#isLive = true;
-      this.#backoff.reset();
+      this.backoff.reset();
       this.receiver.received({
         type: "connection_established",
         message: "",
@@ -201,9 +220,10 @@ export class StandIn implements Carrier {
       return this.receiver.refused(error);
     }
     this.#isLive = false;
-    const delay = this.#backoff.next();
+    this.#isWaiting = true;
+    const delay = this.backoff.next();
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#connect(), delay);
+    this.#timer = setTimeout(() => this.#again(), delay);
     this.receiver.lost("The server cannot be reached.", delay);
   }
 }

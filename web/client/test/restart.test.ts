@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Chatd } from "../src/index.js";
-import { serving, until, words } from "./server.js";
+import { HOPELESS } from "../src/link.js";
+import { isLive, serving, until, words } from "./server.js";
 
 const server = serving();
 
@@ -34,6 +35,24 @@ describe("a server that dies in mid-stream", () => {
     await expect.poll(() => list.state.connection).toBe("live");
     expect(list.state.retryAt).toBeUndefined();
     list.close();
+    session.close();
+  });
+
+  it("is talked to by sockets again, however long it was away", async () => {
+    const session = await server.session();
+    await until(session, isLive);
+    await server.kill();
+    const attempts = new Set<number | undefined>();
+    await until(session, ({ retryAt }) => attempts.add(retryAt).size > 2 * HOPELESS);
+    await server.start();
+    await until(session, isLive);
+    const other = server.client().session(session.id);
+    await other.open();
+    await until(other, isLive);
+    other.sayTyping();
+    // What stands in for a socket does not tell that somebody types.
+    await until(session, ({ typing }) => typing.length === 1);
+    other.close();
     session.close();
   });
 });
