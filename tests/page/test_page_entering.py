@@ -65,22 +65,28 @@ def test_a_token_that_ends(signed_in: Page, server: Process) -> None:
 
 
 def test_signing_out(page: Page, server: Process) -> None:
-    """Signing out forgets a pasted token, here and in other tabs; it stays valid elsewhere."""
+    """Signing out forgets a pasted token, here and in other tabs; it stays valid elsewhere.
+
+    What was being written is forgotten too: the next one here may be somebody else.
+    """
     page.goto(server.url)
     paste(page, server.token)
     connected(page)
     other = page.context.new_page()
     other.goto(server.url)
     connected(other)
+    composer(other).fill("dear diary")
 
     page.get_by_role("link", name="Settings").click()
     page.get_by_role("button", name="Sign out").click()
 
     for tab in (page, other):
         expect(tab.get_by_text("You are signed out.")).to_be_visible()
+    assert "dear diary" not in page.evaluate("JSON.stringify(localStorage)")
     paste(page, server.token)
     connected(page)
     connected(other)
+    expect(composer(other)).to_have_value("")
 
 
 def test_nobody_has_to_sign_in(page: Page, tmp_path: Path) -> None:

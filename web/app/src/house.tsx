@@ -51,7 +51,7 @@ function surroundings({ list, models, user, chatd }: House): () => void {
     const { connection, error } = list.state;
     if (connection === before) return;
     before = connection;
-    if (connection === "refused" && error?.code === "unauthorized") expire();
+    if (connection === "refused" && error?.code === "unauthorized") expire(chatd);
     if (connection !== "live") return;
     Promise.all([models.load(), chatd.api.me().then((me) => user.set(me))]).catch(complain);
   };

@@ -1,7 +1,6 @@
 /** The server that this page came from, and the token for it. */
 import { Api, Chatd, type ChatdError } from "@chatd/client";
 import { Store } from "./store";
-import { forgetKept } from "./thread/kept";
 
 const TOKEN = "chatd.token";
 const ORIGIN = "chatd.token_origin";
@@ -41,18 +40,21 @@ export function enterWith(token: string, origin: Origin): void {
 }
 
 function enter(token: string | undefined): void {
-  gate.set({ is: "in", chatd: new Chatd({ ...place(), token, onUnauthorized: expire }) });
+  const chatd: Chatd = new Chatd({ ...place(), token, onUnauthorized: () => expire(chatd) });
+  gate.set({ is: "in", chatd });
 }
 
-/** The token is not valid any more: whatever was open closes, and one may sign in again. */
-export function expire(): void {
-  if (gate.value.is === "in") leave("expired");
+/**
+ * The token is not valid any more: whatever was open closes, and one may sign in again. A late answer to
+ * a token that was left says nothing of the one that is used now.
+ */
+export function expire(chatd: Chatd): void {
+  if (gate.value.is === "in" && gate.value.chatd === chatd) leave("expired");
 }
 
 function leave(reason: "expired" | "signedOut"): void {
   localStorage.removeItem(TOKEN);
   localStorage.removeItem(ORIGIN);
-  if (reason === "signedOut") forgetKept();
   gate.set({ is: "out", reason });
 }
 
