@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,10 @@ def test_presets(signed_in: Page, deeds: Deeds) -> None:
 
 
 def test_full_text_search(signed_in: Page, deeds: Deeds) -> None:
-    """A word in a message is found and leads there; the way back leads to what was found."""
+    """A word in a message is found and leads there; the way back leads to what was found.
+
+    What is typed stays as it is while the address follows it, a space at its end too.
+    """
     made = deeds.session("haystack", "one needle among <b>straws</b>")
     signed_in.get_by_role("searchbox", name="Search titles").fill("needle")
     signed_in.get_by_role("link", name="Search in all messages").click()
@@ -58,6 +62,18 @@ def test_full_text_search(signed_in: Page, deeds: Deeds) -> None:
     signed_in.go_back()
 
     expect(found.locator("mark")).to_have_text("needle")
+    expect(signed_in).to_have_title("Search messages · chatd")
+    field = signed_in.get_by_role("searchbox", name="Search messages")
+    field.fill("")
+    expect(signed_in).to_have_url(re.compile(r"#/search$"))
+    field.press_sequentially("one ")
+    expect(signed_in).to_have_url(re.compile(r"\?q=one$"))
+    field.press_sequentially("needle")
+    expect(field).to_have_value("one needle")
+    signed_in.keyboard.press("Control+k")
+    signed_in.keyboard.type("hayst")
+    signed_in.keyboard.press("Enter")  # no waiting for what the server finds
+    expect(signed_in.get_by_role("heading", level=1)).to_have_text("haystack")
 
 
 def test_statistics(signed_in: Page, deeds: Deeds) -> None:

@@ -110,15 +110,17 @@ function useTitles(query: string): readonly Session[] {
   const { chatd } = useHouse();
   const { sessions } = useList();
   const settled = useSettled(query);
-  const [found, setFound] = useState<readonly Session[]>([]);
+  const [found, setFound] = useState<{ query: string; sessions: readonly Session[] }>({ query: "", sessions: [] });
   useEffect(() => {
     let isOver = false;
-    if (settled) {
-      chatd.api.sessions({ q: settled, limit: MOST }).then(({ results }) => isOver || setFound(results), complain);
-    }
+    const take = ({ results }: { results: readonly Session[] }) => isOver || setFound({ query: settled, sessions: results });
+    if (settled) chatd.api.sessions({ q: settled, limit: MOST }).then(take, complain);
     return () => {
       isOver = true;
     };
   }, [chatd, settled]);
-  return query ? found : sessions.slice(0, MOST);
+  if (found.query === query && query) return found.sessions;
+  // Until the server has answered: Enter must not lead to what an earlier text has found.
+  const wanted = query.toLowerCase();
+  return sessions.filter(({ title }) => title.toLowerCase().includes(wanted)).slice(0, MOST);
 }

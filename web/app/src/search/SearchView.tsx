@@ -16,11 +16,18 @@ export default function SearchView({ route }: { route: Route }) {
   const [query, setQuery] = useState(asked);
   const input = useRef<HTMLInputElement>(null);
   const settled = useSettled(query.trim());
+  const put = useRef(asked);
   useEffect(() => input.current?.focus(), []);
-  useEffect(() => setQuery(asked), [asked]);
   useEffect(() => {
+    // What came from the field is there already, and perhaps more by now.
+    if (asked !== put.current) setQuery(asked);
+    put.current = asked;
+  }, [asked]);
+  useEffect(() => {
+    if (settled === asked.trim()) return;
     // So that the way back from a message leads to what was found.
-    if (settled !== asked.trim()) go(address("search", undefined, settled ? { q: settled } : {}), { replace: true });
+    put.current = settled;
+    go(address("search", undefined, settled ? { q: settled } : {}), { replace: true });
   }, [settled]);
   return (
     <SimpleView title={t("search.title")}>

@@ -1,5 +1,5 @@
 import { PanelLeft, SquarePen } from "lucide-react";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect } from "react";
 import { t } from "../i18n";
 import { address } from "../route";
 import { toggleSidebar, useSidebar } from "../sidebar/visibility";
@@ -34,6 +34,9 @@ interface SimpleViewProps {
 
 /** A view that is a column with a title. */
 export function SimpleView({ title, actions, children }: SimpleViewProps) {
+  useEffect(() => {
+    document.title = `${title} · ${t("app.name")}`;
+  }, [title]);
   return (
     <>
       <ViewHead>
