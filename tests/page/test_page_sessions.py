@@ -38,7 +38,8 @@ def test_renaming_in_place(signed_in: Page, deeds: Deeds) -> None:
     title.click()
     signed_in.keyboard.type("no name")
     signed_in.keyboard.press("Escape")
-    title.click()
+    expect(title).to_be_focused()
+    signed_in.keyboard.press("Enter")
     signed_in.keyboard.type("third name")
     signed_in.keyboard.press("Enter")
 

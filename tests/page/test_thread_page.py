@@ -167,13 +167,22 @@ def test_an_answer_streams_with_what_it_cost(house: House, show: Show) -> None:
 
 
 def test_escape_stops(house: House, show: Show) -> None:
-    """Escape stops the answer; what was seen of it stays, and another turn can begin."""
+    """Escape stops the answer; what was seen of it stays, and another turn can begin.
+
+    The one that closes the drawer with the list of sessions does only that.
+    """
     session_id = house.session()
     page = show(session_id)
     say(page, SLOW)
     expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
     expect(answer(page).locator(".text")).to_contain_text("word25")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_role("button", name="Show the sidebar").click()
+    page.keyboard.press("Escape")
+    expect(page.locator(".veil")).to_have_count(0)
+    expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
 
+    field(page).focus()
     page.keyboard.press("Escape")
 
     expect(page.get_by_text("Stopped.", exact=True)).to_be_visible()

@@ -41,9 +41,15 @@ function useDrawer(isOver: boolean) {
   useEffect(() => {
     if (!isOver) return undefined;
     nav.current?.querySelector<HTMLElement>("a, button")?.focus();
-    const pressed = ({ key }: KeyboardEvent) => key === "Escape" && isDrawerOpen.set(false);
-    addEventListener("keydown", pressed);
-    return () => removeEventListener("keydown", pressed);
+    // Before all others, and taken: it means this, not the answer that runs.
+    const pressed = (event: KeyboardEvent) => {
+      if (event.key !== "Escape" || document.querySelector("dialog[open], :popover-open")) return;
+      if (event.target instanceof HTMLInputElement && event.target.value) return; // that is taken back first
+      event.preventDefault();
+      isDrawerOpen.set(false);
+    };
+    addEventListener("keydown", pressed, { capture: true });
+    return () => removeEventListener("keydown", pressed, { capture: true });
   }, [isOver]);
   return nav;
 }

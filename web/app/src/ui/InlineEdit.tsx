@@ -27,10 +27,11 @@ export function InlineEdit({ label, value, className, onChange, onEnd }: InlineE
     if (event.nativeEvent.isComposing) return;
     if (!["Enter", "Escape"].includes(event.key)) return;
     event.stopPropagation();
-    const item = input.current?.closest("li");
+    const around = input.current?.closest("li, header");
     end(event.key === "Enter");
-    // Whoever has no mouse goes on where they were in the list.
-    if (item) requestAnimationFrame(() => item.querySelector("a")?.focus());
+    // Whoever has no mouse goes on where they were: at the link in the list, or the title above a session.
+    const back = () => around?.querySelector<HTMLElement>("a.session-link, .session-title button")?.focus();
+    requestAnimationFrame(back);
   };
   return (
     <input
