@@ -28,7 +28,12 @@ export class ModelStore extends Store<Models> {
   }
 
   async #load(): Promise<void> {
-    const [list] = await Promise.all([this.api.models({ limit: 200 }), this.checkHealth()]);
+    await Promise.all([this.#loadList(), this.checkHealth()]);
+  }
+
+  /** A sick server takes its time to say so: the names do not wait for that. */
+  async #loadList(): Promise<void> {
+    const list = await this.api.models({ limit: 200 });
     this.set({ ...this.value, models: list.results, default: list.default });
   }
 
