@@ -9,13 +9,13 @@ import { Note } from "./Note";
 import type { NoteDefinition } from "./notes";
 
 /** Returns tokens of blocks as elements; `isGrowing` says that the last one may go on. */
-export function elements(tokens: readonly Token[] | undefined, isGrowing: boolean): ReactNode {
+export function elements(tokens: readonly Token[] | undefined, isGrowing: boolean, isInItem = false): ReactNode {
   return tokens?.map((token, at) => (
-    <Fragment key={at}>{element(token, isGrowing && at === tokens.length - 1)}</Fragment>
+    <Fragment key={at}>{element(token, isGrowing && at === tokens.length - 1, isInItem)}</Fragment>
   ));
 }
 
-function element(token: Token, isGrowing: boolean): ReactNode {
+function element(token: Token, isGrowing: boolean, isInItem: boolean): ReactNode {
   switch (token.type) {
     case "space":
     case "def":
@@ -23,7 +23,8 @@ function element(token: Token, isGrowing: boolean): ReactNode {
     case "heading":
       return heading(token as Tokens.Heading);
     case "paragraph":
-      return <p dir="auto">{inline(token.tokens)}</p>;
+      // With a direction of its own it would leave its item without one, and the mark on the other side.
+      return <p dir={isInItem ? undefined : "auto"}>{inline(token.tokens)}</p>;
     case "code":
       return <Code text={token.text as string} info={(token as Tokens.Code).lang} isGrowing={isGrowing} />;
     case "blockquote":
@@ -72,7 +73,7 @@ const Item = memo(
   function Item({ item, isGrowing }: { item: Tokens.ListItem; isGrowing: boolean }) {
     return (
       <li dir="auto" className={item.task ? "md-task" : undefined}>
-        {elements(item.tokens, isGrowing)}
+        {elements(item.tokens, isGrowing, true)}
       </li>
     );
   },

@@ -93,4 +93,11 @@ describe("Markdown", () => {
 
     expect(host.textContent).toBe("Other");
   });
+
+  test("an item has one direction, with its paragraphs", () => {
+    const { host, show } = rendered();
+    show("- مرحبا\n\n- two");
+    const directions = [...host.querySelectorAll("li, p")].map((one) => [one.tagName, one.getAttribute("dir")]);
+    expect(directions).toEqual([["LI", "auto"], ["P", null], ["LI", "auto"], ["P", null]]);
+  });
 });
