@@ -21,10 +21,11 @@ const MOST = 3;
 const notices = new Store<readonly Shown[]>([]);
 let count = 0;
 
-/** Says something; an action of it can be taken while it is there. */
+/** Says something, and the same once at a time; an action of it can be taken while it is there. */
 export function say(notice: Notice): void {
   count += 1;
-  notices.set([...notices.value.slice(1 - MOST), { ...notice, id: count }]);
+  const others = notices.value.filter(({ text, action }) => text !== notice.text || action);
+  notices.set([...others.slice(1 - MOST), { ...notice, id: count }]);
 }
 
 /** Says what went wrong, in the server's words. */

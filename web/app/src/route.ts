@@ -12,6 +12,8 @@ export interface Route {
 
 const VIEWS: readonly string[] = ["new", "presets", "search", "settings", "statistics", "trash"];
 const ID = /^[0-9a-f-]{36}$/i;
+/** Nothing else becomes part of a request's path. */
+const NAME = /^[\w-]+$/;
 
 /** Returns what an address means. Without a view it is a new session. */
 export function parse(hash: string): Route {
@@ -20,7 +22,7 @@ export function parse(hash: string): Route {
   const rest = { query: new URLSearchParams(query) };
   if (view === "") return { view: "new", ...rest };
   if (ID.test(view)) return { view: "session", id: view, ...rest }; // an address of older pages
-  if (view === "session" && id) return { view, id, ...rest };
+  if (view === "session" && id && NAME.test(id)) return { view, id, ...rest };
   return { view: VIEWS.includes(view) ? (view as View) : "nowhere", ...rest };
 }
 

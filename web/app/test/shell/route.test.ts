@@ -16,7 +16,7 @@ test("without a view it is a new session, and an address of older pages is its s
 });
 
 test("what leads nowhere is nowhere, however broken", () => {
-  for (const hash of ["#/session", "#/session/", "#/nothing", "#/%E0%A4%A", "#/constructor", "#//"]) {
+  for (const hash of ["#/session", "#/session/", "#/nothing", "#/%E0%A4%A", "#/constructor", "#//", "#/session/..", "#/session/a%2Fb", "#/session/%3Fx"]) {
     expect(["nowhere", "new"]).toContain(parse(hash).view);
   }
 });
