@@ -1,49 +1,15 @@
 import { type Api, newest } from "./api.js";
-import { Backoff } from "./backoff.js";
+import { Carriage } from "./carriage.js";
+import { BEGINNING, type ChatState } from "./chat-state.js";
 import { ChatdError } from "./errors.js";
 import { errorOf, Follower, type Step } from "./follower.js";
-import { type Carrier, Link, type Receiver, type Timing } from "./link.js";
-import type { Running } from "./log.js";
+import { newId } from "./ids.js";
+import type { Carrier, Receiver, Timing } from "./link.js";
 import { Observable } from "./observable.js";
 import { Outbox, type Turn } from "./outbox.js";
-import { StandIn } from "./stand-in.js";
 import { Thread } from "./thread.js";
-import type { Command, Message, ServerEvent, Session, TurnCommand, TypingUser } from "./wire.js";
-
-/** What is known of the connection; `refused` is for good, and `error` says why. */
-export type Connection = "closed" | "connecting" | "live" | "waiting" | "refused";
-
-/** Everything that a view of a session needs. It is replaced at each change, and never changed. */
-export interface ChatState {
-  readonly connection: Connection;
-  /** When the next attempt to connect is, in milliseconds of Date.now(), while `waiting`. */
-  readonly retryAt?: number | undefined;
-  readonly session?: Session | undefined;
-  /** The shown branch, oldest first, as far back as it is loaded. */
-  readonly messages: readonly Message[];
-  readonly hasOlder: boolean;
-  readonly isLoading: boolean;
-  /** The generation that runs, with what it has produced so far. */
-  readonly running?: Running | undefined;
-  /** Own turns that are not stored yet. */
-  readonly pending: readonly Turn[];
-  readonly typing: readonly TypingUser[];
-  /** What was last refused or failed, until `dismiss`. */
-  readonly error?: ChatdError | undefined;
-}
-
-const BEGINNING: ChatState = {
-  connection: "closed",
-  messages: [],
-  hasOlder: false,
-  isLoading: false,
-  pending: [],
-  typing: [],
-};
-
-/** Of one user: the server forgets that somebody types after five seconds too. */
-const TYPING_LASTS = 6_000;
-const TYPING_EVERY = 3_000;
+import { Typing } from "./typing.js";
+import type { Command, Message, ServerEvent, Session, TurnCommand } from "./wire.js";
 
 /**
  * One session: connect, send, stop, regenerate, edit, select. Whatever happens to the connection, the
@@ -53,26 +19,25 @@ export class ChatSession extends Observable<ChatState> implements Receiver {
   readonly #follower = new Follower();
   readonly #thread = new Thread();
   readonly #outbox: Outbox;
-  readonly #typing = new Map<string, { user: TypingUser; timer: ReturnType<typeof setTimeout> }>();
+  readonly #typing = new Typing(() => this.#refresh());
   readonly #listeners = new Set<(event: ServerEvent) => void>();
-  #carrier: Carrier;
+  readonly #carrier: Carrier;
   #greetedAt = 0; // the revision of connection_established
   #headThen: string | null = null; // what it said is shown
   #loading: Promise<void> | undefined;
-  #saidTypingAt = 0;
   #isClosed = true;
 
   constructor(
     readonly id: string,
     private readonly api: Api,
-    private readonly timing: Timing,
+    timing: Timing,
   ) {
     super(BEGINNING);
     this.#outbox = new Outbox(
       (command) => this.#tell(command),
       (generationId) => this.#seen(generationId),
     );
-    this.#carrier = this.#link();
+    this.#carrier = new Carriage(id, api, this.#follower, this, timing);
   }
 
   /** Loads the newest messages and connects. Rejects with the ChatdError of the first load. */
@@ -97,7 +62,7 @@ export class ChatSession extends Observable<ChatState> implements Receiver {
     this.#isClosed = true;
     this.#carrier.close();
     this.#outbox.fail(new ChatdError("The session was closed.", "closed"));
-    for (const { timer } of this.#typing.values()) clearTimeout(timer);
+    this.#typing.close();
     this.update({ connection: "closed", pending: [], typing: [] });
   }
 
@@ -198,14 +163,11 @@ export class ChatSession extends Observable<ChatState> implements Receiver {
 
   /** Tells the session's other sockets that somebody types here; call it at each key. */
   sayTyping(): void {
-    const now = Date.now();
-    if (now - this.#saidTypingAt < TYPING_EVERY) return;
-    if (this.#tell({ type: "typing" })) this.#saidTypingAt = now;
+    this.#typing.say(() => this.#tell({ type: "typing" }));
   }
 
   sayStoppedTyping(): void {
-    if (this.#saidTypingAt) this.#tell({ type: "stop_typing" });
-    this.#saidTypingAt = 0;
+    this.#typing.sayStopped(() => this.#tell({ type: "stop_typing" }));
   }
 
   dismiss(): void {
@@ -272,7 +234,7 @@ export class ChatSession extends Observable<ChatState> implements Receiver {
         this.refused(new ChatdError("The session was deleted.", "session_deleted"));
         return;
       case "user_typing":
-        this.#typed(event.user, event.is_typing);
+        this.#typing.heard(event.user, event.is_typing);
         break;
       case "pong":
         this.#outbox.ponged(event.generation?.generation_id);
@@ -303,18 +265,6 @@ export class ChatSession extends Observable<ChatState> implements Receiver {
     if (!isKnown) this.reload().catch((error) => this.update({ error }));
   }
 
-  #typed(user: TypingUser, isTyping: boolean): void {
-    clearTimeout(this.#typing.get(user.id)?.timer);
-    this.#typing.delete(user.id);
-    if (isTyping) {
-      const timer = setTimeout(() => {
-        this.#typing.delete(user.id);
-        this.#refresh();
-      }, TYPING_LASTS);
-      this.#typing.set(user.id, { user, timer });
-    }
-  }
-
   #refresh(): void {
     const messages = this.#thread.shown;
     this.update({
@@ -322,13 +272,13 @@ export class ChatSession extends Observable<ChatState> implements Receiver {
       hasOlder: this.#thread.hasOlder,
       running: this.#follower.running,
       pending: this.#outbox.pending,
-      typing: [...this.#typing.values()].map(({ user }) => user),
+      typing: this.#typing.others,
     });
   }
 
   #turn(command: TurnCommand): Turn {
     const turn = this.#outbox.add(command);
-    this.#saidTypingAt = 0;
+    this.#typing.sent();
     this.#refresh();
     turn.ended.catch(() => this.#refresh());
     return turn;
@@ -342,33 +292,4 @@ export class ChatSession extends Observable<ChatState> implements Receiver {
   #tell(command: Command): boolean {
     return this.#carrier.tell(command);
   }
-
-  /**
-   * Returns a link. If WebSockets seem to be blocked on the way, something stands in for it: the same
-   * events come by SSE, and commands go by REST. If that reaches nothing either, it is the link's turn.
-   */
-  #link(): Carrier {
-    const url = () => this.api.socketUrl(`session/${this.id}/`);
-    const { retryShortest, retryLongest } = this.timing;
-    const backoff = new Backoff(retryShortest, retryLongest);
-    const standIn = () =>
-      new StandIn(this.id, this.api, this.#follower, this, backoff, () => this.#handOver(link));
-    const link: Carrier = new Link(url, () => this.api.token, this, this.timing, () =>
-      this.#handOver(standIn()),
-    );
-    return link;
-  }
-
-  #handOver(carrier: Carrier): void {
-    this.#carrier.close();
-    this.#carrier = carrier;
-    carrier.open();
-  }
-}
-
-/** Returns a new id; also where `crypto.randomUUID` is missing, which it is without HTTPS. */
-export function newId(): string {
-  if (typeof crypto.randomUUID === "function") return crypto.randomUUID();
-  const bytes = [...crypto.getRandomValues(new Uint8Array(16))];
-  return bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -32,9 +32,11 @@ export class Chatd {
 
 export { Api, type ApiOptions, type Ask } from "./api.js";
 export { Backoff } from "./backoff.js";
-export { ChatSession, type ChatState, type Connection, newId } from "./chat-session.js";
+export { ChatSession } from "./chat-session.js";
+export type { ChatState, Connection } from "./chat-state.js";
 export { ChatdError } from "./errors.js";
 export { errorOf, Follower, type Step } from "./follower.js";
+export { newId } from "./ids.js";
 export { PATIENT, type Timing } from "./link.js";
 export { begun, follow, type Running, type RunningPart, type ToolUse } from "./log.js";
 export type { Turn } from "./outbox.js";

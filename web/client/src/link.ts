@@ -62,6 +62,7 @@ export class Link implements Carrier {
   #heardAt = 0;
   #openedAt = 0;
   #unopened = 0;
+  #opened = 0;
 
   /** `onBlocked` is called when WebSockets seem to be blocked on the way. */
   constructor(
@@ -72,6 +73,11 @@ export class Link implements Carrier {
     private readonly onBlocked?: () => void,
   ) {
     this.#backoff = new Backoff(timing.retryShortest, timing.retryLongest);
+  }
+
+  /** How many sockets were opened. */
+  get opened(): number {
+    return this.#opened;
   }
 
   open(): void {
@@ -124,6 +130,7 @@ export class Link implements Carrier {
       if (!isMine()) return socket.close(1000);
       this.#openedAt = Date.now();
       this.#unopened = 0;
+      this.#opened += 1;
       this.#heard();
     };
     socket.onmessage = ({ data }) => {

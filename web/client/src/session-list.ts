@@ -2,7 +2,7 @@ import type { Api } from "./api.js";
 import type { ChatdError } from "./errors.js";
 import { Link, type Receiver, type Timing } from "./link.js";
 import { Observable } from "./observable.js";
-import type { Connection } from "./chat-session.js";
+import type { Connection } from "./chat-state.js";
 import type { ListEvent, NewSession, Session } from "./wire.js";
 
 /** The caller's sessions, most recent activity first, as far as they are loaded. */

@@ -10,6 +10,15 @@ import type { Command, Message, ResumeCommand, TurnAccepted, TurnCommand } from 
 const LOOK_EVERY = 5_000;
 
 /**
+ * Sockets were perhaps never blocked, and there was just no server. `onLost` is called when it was not
+ * reached and it is time to try again; `onReached` when it was, and returns whether a socket is tried.
+ */
+export interface Calls {
+  onLost(): void;
+  onReached(): boolean;
+}
+
+/**
  * What stands in for a socket where WebSockets are blocked: commands go by REST, a running generation
  * comes by SSE, and what else happens is looked for every few seconds. It speaks the socket's events,
  * so that nobody else need know.
@@ -21,17 +30,13 @@ export class StandIn implements Carrier {
   #streaming: string | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /**
-   * `onLost` is called when the server was not reached and it is time to try again. That may be done with
-   * sockets: they were perhaps never blocked, and there was just no server.
-   */
   constructor(
     private readonly sessionId: string,
     private readonly api: Api,
     private readonly follower: Follower,
     private readonly receiver: Receiver,
     private readonly backoff: Backoff,
-    private readonly onLost: () => void,
+    private readonly calls: Calls,
   ) {}
 
   open(): void {
@@ -58,7 +63,7 @@ export class StandIn implements Carrier {
 
   #again(): void {
     this.close();
-    this.onLost();
+    this.calls.onLost();
   }
 
   drop(): void {
@@ -93,7 +98,7 @@ export class StandIn implements Carrier {
     try {
       const session = await this.api.session(this.sessionId);
       const page = await this.api.messages(this.sessionId, { branch: "all", limit: 200 });
-      if (signal.aborted) return;
+      if (signal.aborted || this.calls.onReached()) return;
       const running = page.results.find(({ status }) => status === "streaming");
       this.#isLive = true;
       this.backoff.reset();
