@@ -6,8 +6,8 @@ import json
 import re
 from pathlib import Path
 
-from browsing import Deeds, choose, connected, listed, open_page, reply, send
-from playwright.sync_api import Page, expect
+from browsing import Deeds, choose, composer, connected, listed, open_page, reply, send
+from playwright.sync_api import Page, Route, expect
 from process import Process
 
 
@@ -162,3 +162,23 @@ def test_without_a_model_server(page: Page, server: Process) -> None:
 
     expect(page.get_by_text("No model server answers")).to_contain_text("LLM_SERVER_URL")
     expect(page.get_by_role("button", name="Choose a model, now echo")).to_be_visible()
+
+
+def test_two_messages_while_the_first_makes_the_session(signed_in: Page) -> None:
+    """While a session is being made another message makes no second one; it stays to be sent."""
+    held: list[Route] = []
+    signed_in.route(
+        lambda url: url.endswith("/api/sessions/"),
+        lambda route: held.append(route) if route.request.method == "POST" else route.continue_(),
+    )
+    with signed_in.expect_request(lambda request: request.method == "POST"):
+        send(signed_in, "this begins it")
+    send(signed_in, "too early")
+    expect(composer(signed_in)).to_have_value("too early")
+
+    for route in held:
+        route.continue_()
+    expect(signed_in.get_by_role("heading", level=1)).to_have_text("this begins it")
+    assert len(held) == 1
+    signed_in.get_by_role("link", name="New session").first.click()
+    expect(composer(signed_in)).to_have_value("too early")

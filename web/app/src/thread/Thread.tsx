@@ -1,6 +1,6 @@
 /** The messages of a session, and where one writes. */
 import type { ChatState } from "@chatd/client";
-import { type ReactNode, useCallback } from "react";
+import { type ReactNode, useCallback, useRef } from "react";
 import { Composer } from "./Composer";
 import { Conversation } from "./Conversation";
 import "./thread.css";
@@ -31,7 +31,17 @@ export function Thread(props: ThreadProps) {
 }
 
 function Beginning({ start, greeting }: ThreadProps) {
-  const send = useCallback((text: string) => start(text).then(() => true, () => false), [start]);
+  const isStarting = useRef(false);
+  const send = useCallback(
+    async (text: string) => {
+      if (isStarting.current) return false; // a second one would make another session
+      isStarting.current = true;
+      const isStarted = await start(text).then(() => true, () => false);
+      isStarting.current = false;
+      return isStarted;
+    },
+    [start],
+  );
   return (
     <div className="thread" data-empty>
       <div className="thread-greeting">{greeting}</div>
