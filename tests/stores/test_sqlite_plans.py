@@ -9,12 +9,14 @@ import sqlite3
 import threading
 from pathlib import Path
 
+import everything
 from everything import use_everything
 from stored import ALICE, a_session, a_turn, add
 
 from chatd.store import Store
 from chatd.stores.sqlite.database import READERS
 from chatd.stores.sqlite.store import SqliteStore
+from chatd.testing import storing
 
 # What may be read from end to end: the lists of all accounts and models, the index that has the
 # public presets alone, the rows of a page that become one, and the numbers in one row; for searches
@@ -103,7 +105,6 @@ NO_ROUTES = {
 
 def test_no_method_is_left_out() -> None:
     """Every method of the contract that a request can lead to is among those that are explained."""
-    here = Path(__file__).parent
-    text = (here / "everything.py").read_text() + (here / "stored.py").read_text()
+    text = Path(everything.__file__).read_text() + Path(storing.__file__).read_text()
     left_out = {name for name in Store.__abstractmethods__ if f"store.{name}(" not in text}
     assert left_out <= NO_ROUTES | {"open", "aclose"}
