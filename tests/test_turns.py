@@ -215,10 +215,12 @@ async def test_a_repeat_after_a_refusal_is_a_first_send(tmp_path: Path) -> None:
 
 async def test_rate_limit(tmp_path: Path) -> None:
     """Above the burst a send is refused with the seconds to wait; a duplicate is not counted."""
-    async with chatting(tmp_path, Script(), CHATD_LIMITS_SENDS_PER_MINUTE="30") as chat:
+    # One in a minute: on a machine that is ever so busy none comes back while the burst is sent.
+    limits = {"CHATD_LIMITS_SENDS_PER_MINUTE": "1", "CHATD_LIMITS_SENDS_BURST": "3"}
+    async with chatting(tmp_path, Script(), **limits) as chat:
         alice = await chat.client("alice")
         session_id = await alice.new_session()
-        for number in range(10):
+        for number in range(3):
             await alice.send(session_id, client_id=f"c{number}")
         path = f"{API}/sessions/{session_id}/send_message/"
         refused = await alice.http.post(path, json={"message": "hi"})
@@ -226,7 +228,7 @@ async def test_rate_limit(tmp_path: Path) -> None:
         unknown = await alice.http.post(f"{API}/sessions/x/send_message/", json={"message": "hi"})
     assert refused.status_code == 429
     assert refused.json()["code"] == "rate_limited"
-    assert 1 <= int(refused.headers["Retry-After"]) <= 2
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
     assert unknown.status_code == 404
 
 
