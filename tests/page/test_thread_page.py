@@ -289,8 +289,8 @@ def test_older_messages_come_without_a_jump(house: House, show: Show) -> None:
     expect(page.locator("article[data-marked]")).to_be_in_viewport()
 
 
-# Remembers when a message moves though nobody has scrolled so far: what comes before it is thousands
-# of pixels high, and on a busy machine a frame may have a line's scrolling in it.
+# Remembers when a message moves though nobody has scrolled so far: what comes before it is
+# thousands of pixels high, and on a busy machine a frame may have a line's scrolling in it.
 WATCH = """(text) => {
   window.jumps = [];
   const thread = document.querySelector(".thread-scroll");
