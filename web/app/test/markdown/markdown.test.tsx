@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 import { act } from "react";
 import { createRoot } from "react-dom/client";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { Markdown } from "../../src/markdown/Markdown";
 import { parses } from "../../src/markdown/lexer";
 
@@ -86,12 +86,13 @@ describe("Markdown", () => {
     expect([...host.querySelectorAll("p")].slice(0, 40)).toEqual(before.slice(0, 40));
   });
 
-  test("shows a text again from the beginning when it is another one", () => {
+  test("shows a text again from the beginning when it is another one", async () => {
     const { host, show } = rendered();
     show("One\n\ntwo", true);
     show("Other", true);
 
-    expect(host.textContent).toBe("Other");
+    // Text that grows is drawn by the frame.
+    await vi.waitFor(() => expect(host.textContent).toBe("Other"), 10_000);
   });
 
   test("an item has one direction, with its paragraphs", () => {
