@@ -3,7 +3,7 @@
 A generation belongs to the App, not to a socket. It is the only writer of its message. What is
 stored changes in four steps (DESIGN section 2): (1) the slot is taken, (2) the turn's messages are
 inserted, (3) the message goes from streaming to its end, (4) the slot is freed. A crash between two
-of them leaves a state that `recover` knows; the slot's generation id fences everything else out.
+of them leaves a state that `recovery` knows; the slot's generation id fences everything else out.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from chatd.events import Event
 from chatd.failpoints import failpoint
 from chatd.observer import Observer
 from chatd.provider import Prompt, Provider
-from chatd.recovery import try_to_end
+from chatd.recovery import Recovery
 from chatd.run import Run
 from chatd.store import Store
 from chatd.tracing import request_id
-from chatd.types import Checkpoint, Message, Session
+from chatd.types import Message, Session
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ LEASE = 15.0
 RENEW_EVERY = 5.0
 CHECKPOINT_EVERY = 0.7  # promise 5 is 1 s; the rest is for the write itself
 SWEEP_EVERY = 2.0
+SETTLE_EVERY = 0.25
 GIVE_UP_AFTER = 5.0
 YIELD_AFTER = 64  # chunks without a pause, so that one provider never starves the others
 
@@ -56,23 +57,30 @@ class Generations:
     ) -> None:
         self._store = store
         self._broker = broker
-        self._node, self._boot = node, boot
         self._reply_bytes = reply_bytes
         self._observer = observer or Observer()
         self._runs: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._watch: list[asyncio.Task[None]] = []
         self._give_up_at = math.inf
+        self._recovery = Recovery(
+            store,
+            node=node,
+            boot=boot,
+            is_running=self._runs.__contains__,
+            announce=self._announce_end,
+        )
 
     async def open(self) -> None:
         """End what earlier boots of this node left, then look after leases and checkpoints."""
-        await self.recover()
+        await self._recovery.recover()
         self._watch = [
             asyncio.create_task(self._every(seconds, act), name=act.__name__)
             for seconds, act in (
                 (CHECKPOINT_EVERY, self.checkpoint),
                 (RENEW_EVERY, self._renew),
-                (SWEEP_EVERY, self.recover),
+                (SWEEP_EVERY, self._recovery.recover),
+                (SETTLE_EVERY, self._recovery.settle),
             )
         ]
 
@@ -112,6 +120,15 @@ class Generations:
         self._observer.released(run)
         run.begun.set()
         run.ended.cancel()
+
+    def give_up(self, run: Run, exc: BaseException) -> None:
+        """Forget a generation that could not begin because of an exception.
+
+        After some of them the turn may be stored all the same; then that is ended soon.
+        """
+        self.release(run)
+        if isinstance(exc, StoreUnavailable | asyncio.CancelledError):
+            self._recovery.doubt(run)
 
     async def stop(
         self, generation_id: str, seen_seq: int | None = None, *, may_wait: bool = True
@@ -242,7 +259,7 @@ class Generations:
         runs = [run for run in self._runs.values() if run.is_dirty]
         if not runs:
             return
-        points = [_checkpoint(run) for run in runs]
+        points = [run.checkpoint() for run in runs]
         for run in runs:
             run.is_dirty = False
         try:
@@ -265,17 +282,6 @@ class Generations:
             if run is not None:
                 run.interrupt(GenerationInterrupted())
 
-    async def recover(self) -> None:
-        """End the generations whose process is gone: exactly once, visibly, never started again."""
-        for abandoned in await self._store.abandoned(self._node, self._boot):
-            slot = abandoned.head.slot
-            if slot is None or slot.generation_id in self._runs:
-                continue
-            ended = await try_to_end(self._store, abandoned)
-            if ended is not None:
-                logger.info("generation %s was interrupted by a crash", slot.generation_id)
-                self._announce_end(abandoned.user_id, *ended, slot.client_id)
-
 
 def _outcome(run: Run, producer: asyncio.Task[None]) -> ChatdError | None:
     """Return why a generation failed, None if it is complete or was stopped."""
@@ -286,14 +292,3 @@ def _outcome(run: Run, producer: asyncio.Task[None]) -> ChatdError | None:
         return exc
     logger.error("the provider of generation %s has a bug", run.id, exc_info=exc)
     return ProviderError()
-
-
-def _checkpoint(run: Run) -> Checkpoint:
-    return Checkpoint(
-        session_id=run.session_id,
-        message_id=run.message.id,
-        generation_id=run.id,
-        content=run.text(),
-        parts=run.parts(),
-        seq=run.seq,
-    )

@@ -20,7 +20,7 @@ from chatd.events import Batch, Entry
 from chatd.gathering import is_count, mended
 from chatd.metrics import Pace
 from chatd.provider import Chunk, Finish, Reasoning, Text, ToolCall
-from chatd.types import Message, Slot, Usage, now
+from chatd.types import Checkpoint, Message, Slot, Usage, now
 
 logger = logging.getLogger(__name__)
 
@@ -186,6 +186,17 @@ class Run:
             else:
                 parts.append({"type": entry.kind, "text": entry.text})
         return parts
+
+    def checkpoint(self) -> Checkpoint:
+        """Return what is stored of the message while it grows."""
+        return Checkpoint(
+            session_id=self.session_id,
+            message_id=self.message.id,
+            generation_id=self.id,
+            content=self.text(),
+            parts=self.parts(),
+            seq=self.seq,
+        )
 
     def final(self, error: ChatdError | None) -> Message:
         """Return the message as it ends: failed with `error`, else stopped or complete."""

@@ -257,7 +257,7 @@ class Turn(Value, frozen=True, kw_only=True):
 
 
 class Abandoned(Value, frozen=True, kw_only=True):
-    """A session whose slot is held by a process that no longer runs."""
+    """A session whose slot is held for a turn that nobody carries on."""
 
     user_id: str
     head: Head

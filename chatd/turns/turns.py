@@ -174,10 +174,8 @@ class Turns:
                 lease=LEASE,
                 fork_after=fork.after if fork else None,
             )
-        except BaseException:
-            # After StoreUnavailable the turn may be stored: `recover` looks at what is there when
-            # the lease has passed.
-            self._generations.release(run)
+        except BaseException as exc:
+            self._generations.give_up(run, exc)
             raise
         failpoint("after_messages")
         run.begin(list(stored[:-1]), stored[-1])

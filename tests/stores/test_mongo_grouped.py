@@ -214,6 +214,19 @@ async def test_one_that_runs_into_something_says_nothing_of_the_others(tmp_path:
                 assert client.chatd.messages.count_documents({"session_id": free.id}) == 2
 
 
+async def test_a_slot_that_its_own_turn_does_not_see_yet_is_not_another_turns(
+    mongo_url: str,
+) -> None:
+    """A take that runs into itself says that nobody knows its outcome, not that a turn runs."""
+    async with opened(mongo_url) as store:
+        session = await add(store)
+        slot = await take(store, session)
+        with pytest.raises(StoreUnavailable):
+            await store.take_slot(ALICE.id, session.id, slot, lease=15)
+        with pytest.raises(GenerationRunning):
+            await store.take_slot(ALICE.id, session.id, a_slot(), lease=15)
+
+
 async def test_turns_of_many_end_but_for_those_that_others_have_ended(mongo_url: str) -> None:
     """Who has lost its turn to another node learns it; the others' are ended, freed and counted."""
     async with opened(mongo_url) as store, opened(mongo_url) as other:

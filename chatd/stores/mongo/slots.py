@@ -16,7 +16,7 @@ from typing import Any
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from chatd.errors import GenerationRunning, NotFound, SessionDeleted
+from chatd.errors import GenerationRunning, NotFound, SessionDeleted, StoreUnavailable
 from chatd.stores.branches import Branches, continuations
 from chatd.stores.mongo.changes import Change, change_one, free_all, take_all
 from chatd.stores.mongo.database import Database, Taken
@@ -38,7 +38,10 @@ async def take_slot(
     lease: float,
     fork_after: int | None = None,
 ) -> Head:
-    """Take the session's slot, and show a new branch if asked."""
+    """Take the session's slot, and show a new branch if asked.
+
+    Raises StoreUnavailable also when the slot is taken and no majority shows it yet.
+    """
     while True:
         wanted: Document = {"_id": session_id, "user_id": user_id, "is_active": True, **NO_SLOT}
         change: Document = {"slot": _held(slot, lease)}
@@ -52,7 +55,7 @@ async def take_slot(
             place = Taken(user_id, found["branch"], found["seq"], found["revision"])
             database.taken[slot.generation_id] = place
             return head_of(found)
-        await _check_refusal(database, user_id, session_id)
+        await _check_refusal(database, user_id, session_id, slot.generation_id)
 
 
 async def select_message(
@@ -94,8 +97,14 @@ async def _last_of(
     return found or message
 
 
-async def _check_refusal(database: Database, user_id: str, session_id: str) -> None:
-    """Raise what speaks against a take; return if nothing does any more."""
+async def _check_refusal(
+    database: Database, user_id: str, session_id: str, generation_id: str = ""
+) -> None:
+    """Raise what speaks against a take; return if nothing does any more.
+
+    A slot that this very generation holds was taken by a write whose effect a majority does not
+    show yet, as behind a primary that has just stepped down.
+    """
     found = await database.latest_sessions.find_one(
         {"_id": session_id, "user_id": user_id}, {"is_active": 1, "slot.generation_id": 1}
     )
@@ -104,7 +113,8 @@ async def _check_refusal(database: Database, user_id: str, session_id: str) -> N
     if not found["is_active"]:
         raise SessionDeleted
     if "slot" in found:
-        raise GenerationRunning
+        is_own = found["slot"]["generation_id"] == generation_id
+        raise StoreUnavailable if is_own else GenerationRunning
 
 
 def _held(slot: Slot, lease: float) -> Document:
