@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sqlite3
 import time
 from collections.abc import AsyncIterator
@@ -60,6 +61,21 @@ async def test_a_server_keeps_the_index_up_by_itself(tmp_path: Path) -> None:
         page = await store.search(ALICE.id, "answer", limit=200)
         assert len(page.results) == ROWS // 2 + 10
     assert integrity(tmp_path / "chat.db") == [("ok",)]
+
+
+async def test_an_upkeep_that_fails_at_the_start_is_no_error_of_the_loop(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody waits for the first upkeep either: asyncio has nothing to complain of."""
+    async with opened(tmp_path / "chat.db") as store:
+
+        def upkeep(connection: sqlite3.Connection) -> bool:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        store.database.keep_up(upkeep)
+        await add(store)
+    gc.collect()
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
 
 
 async def test_what_is_put_in_its_place_is_found_instead(tmp_path: Path) -> None:

@@ -160,8 +160,9 @@ class Database:
 
         Soon again if it returns True: then it has more to do.
         """
-        self._upkeep = Call(self._loop.create_future(), upkeep, (), {})  # never delivered
-        self._writes.put(Call(self._loop.create_future(), upkeep, (), {}))
+        self._upkeep, first = [Call(self._loop.create_future(), upkeep, (), {}) for _ in range(2)]
+        first.future.cancel()  # nobody waits for what comes of it
+        self._writes.put(first)
 
     def read(
         self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
