@@ -182,3 +182,22 @@ def test_two_messages_while_the_first_makes_the_session(signed_in: Page) -> None
     assert len(held) == 1
     signed_in.get_by_role("link", name="New session").first.click()
     expect(composer(signed_in)).to_have_value("too early")
+
+
+def test_a_first_message_that_fails_behind_its_author(signed_in: Page) -> None:
+    """Who has left while no session could be made finds the words again where they were written."""
+    held: list[Route] = []
+    signed_in.route(
+        lambda url: url.endswith("/api/sessions/"),
+        lambda route: held.append(route) if route.request.method == "POST" else route.continue_(),
+    )
+    with signed_in.expect_request(lambda request: request.method == "POST"):
+        send(signed_in, "words of weight")
+    signed_in.get_by_role("link", name="Settings").first.click()
+    expect(composer(signed_in)).to_have_count(0)
+
+    for route in held:
+        route.abort()
+    expect(signed_in.locator(".notices")).not_to_be_empty()
+    signed_in.get_by_role("link", name="New session").first.click()
+    expect(composer(signed_in)).to_have_value("words of weight")

@@ -3,6 +3,7 @@ import type { ChatState } from "@chatd/client";
 import { type ReactNode, useCallback, useRef } from "react";
 import { Composer } from "./Composer";
 import { Conversation } from "./Conversation";
+import { draftOf, keepDraft } from "./kept";
 import "./thread.css";
 import "./message.css";
 import "./fold.css";
@@ -24,6 +25,9 @@ export interface ThreadProps {
   readonly greeting?: ReactNode;
 }
 
+/** The name of the draft of a session that is not there yet. */
+const NEW = "new";
+
 export function Thread(props: ThreadProps) {
   const { sessionId } = props;
   if (sessionId === undefined) return <Beginning {...props} />;
@@ -38,6 +42,8 @@ function Beginning({ start, greeting }: ThreadProps) {
       isStarting.current = true;
       const isStarted = await start(text).then(() => true, () => false);
       isStarting.current = false;
+      // Also for an author who has left meanwhile: the composer that would get it back is gone.
+      if (!isStarted) keepDraft(NEW, draftOf(NEW) || text);
       return isStarted;
     },
     [start],
@@ -46,7 +52,7 @@ function Beginning({ start, greeting }: ThreadProps) {
     <div className="thread" data-empty>
       <div className="thread-greeting">{greeting}</div>
       <div className="thread-foot">
-        <Composer draft="new" onSend={send} />
+        <Composer draft={NEW} onSend={send} />
       </div>
     </div>
   );
