@@ -18,6 +18,7 @@ from typing import Any
 
 from chatd.announcements import end_event
 from chatd.broker import Broker
+from chatd.ends import Ends
 from chatd.errors import ChatdError, GenerationInterrupted, ProviderError, StoreUnavailable
 from chatd.events import Event
 from chatd.failpoints import failpoint
@@ -62,6 +63,7 @@ class Generations:
         self._runs: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._watch: list[asyncio.Task[None]] = []
+        self.ends = Ends()
         self._give_up_at = math.inf
         self._recovery = Recovery(
             store,
@@ -69,6 +71,7 @@ class Generations:
             boot=boot,
             is_running=self._runs.__contains__,
             announce=self._announce_end,
+            ends=self.ends,
         )
 
     async def open(self) -> None:
@@ -147,6 +150,7 @@ class Generations:
 
     def start(self, run: Run, make_prompt: MakePrompt) -> None:
         """Run a reserved generation whose messages are stored."""
+        self.ends.expect(run.session_id, run.ended)
         task = asyncio.create_task(self._run(run, make_prompt), name=f"generation {run.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

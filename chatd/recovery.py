@@ -13,11 +13,13 @@ writes: nobody is told whether that was carried out, or still will be.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import time
 from collections.abc import Callable
 
+from chatd.ends import Ends
 from chatd.errors import ChatdError, Conflict, GenerationInterrupted, NotFound, StoreUnavailable
 from chatd.failpoints import failpoint
 from chatd.run import Run, error_value
@@ -44,11 +46,13 @@ class Recovery:
         boot: str,
         is_running: Callable[[str], bool],
         announce: Announce,
+        ends: Ends,
     ) -> None:
         self._store = store
         self._node, self._boot = node, boot
         self._is_running = is_running
         self._announce = announce
+        self._ends = ends
         self._in_doubt: dict[str, Doubt] = {}
 
     async def recover(self) -> None:
@@ -92,12 +96,15 @@ class Recovery:
         return None
 
     async def _end(self, abandoned: Abandoned, slot: Slot) -> None:
-        ended = await try_to_end(self._store, abandoned)
-        if ended is not None:
-            logger.info(
-                "generation %s was left by whoever ran it; ended as interrupted", slot.generation_id
-            )
-            self._announce(abandoned.user_id, *ended, slot.client_id)
+        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._ends.expect(abandoned.head.session.id, told)
+        try:
+            ended = await try_to_end(self._store, abandoned)
+            if ended is not None:
+                logger.info("generation %s was left; ended as interrupted", slot.generation_id)
+                self._announce(abandoned.user_id, *ended, slot.client_id)
+        finally:
+            told.set_result(None)
 
 
 class Doubt:

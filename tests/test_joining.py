@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from harness import API, Client, Script, chatting
+from test_recovery import die
 from test_stream import events_of
 
 pytestmark = pytest.mark.usefixtures("each_store")
@@ -210,3 +211,50 @@ async def test_everybody_is_told_the_same(tmp_path: Path) -> None:
     for name, first, last in (("tab", 0, 5), ("delta", 0, 5), ("late", 1, 5), ("stream", 1, 3)):
         assert screens[name].told == whole.told[first:last], name
         assert screens[name].texts == whole.texts[: 1 if name == "stream" else 2], name
+
+
+async def test_an_end_that_is_told_late_is_told_before_the_next_turn(tmp_path: Path) -> None:
+    """Revisions come in their order, also when another sends before the end is known to be stored.
+
+    A client that had been told of the later one, and then lost the connection, would never ask for
+    the earlier.
+    """
+    async with chatting(tmp_path, Script(["one"], ["two"])) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session()
+        async with alice.socket(f"session/{session_id}") as socket:
+            gate = Gate(chat.app.store, "end_turn", after=True)
+            first = asyncio.create_task(alice.send(session_id))
+            await gate.reached.wait()
+            begun = Gate(chat.app.store, "begin_turn", after=True)
+            second = asyncio.create_task(alice.send(session_id, "more"))
+            await begun.reached.wait()
+            begun.opened.set()
+            await socket.send("ping")
+            events = (await socket.until("pong"))[:-1]
+            gate.opened.set()
+            while len([event for event in events if event["type"] == TURN[-1]]) < 2:
+                events.append(await socket.receive())
+            await asyncio.gather(first, second)
+    assert kinds(events) == TURN + TURN
+
+
+async def test_the_end_of_a_turn_that_was_left_is_told_before_the_next(tmp_path: Path) -> None:
+    """So it is with a turn whose process died: its end is told when it is stored, and in order."""
+    async with chatting(tmp_path, Script(["two"])) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session()
+        async with alice.socket(f"session/{session_id}") as socket:
+            gate = Gate(chat.app.store, "free_slot", after=True)
+            await die(chat, alice, session_id, 2)
+            await gate.reached.wait()
+            begun = Gate(chat.app.store, "begin_turn", after=True)
+            second = asyncio.create_task(alice.send(session_id, "more"))
+            await begun.reached.wait()
+            begun.opened.set()
+            await socket.send("ping")
+            events = (await socket.until("pong"))[:-1]
+            gate.opened.set()
+            events += await socket.until(TURN[-1])
+            await second
+    assert kinds(events) == ["error", *TURN]

@@ -30,7 +30,7 @@ async def test_each_crash_window(tmp_path: Path, crash: str) -> None:
     async with chatting(tmp_path, Script()) as chat:
         alice = await chat.client("alice")
         session_id = await alice.new_session()
-        await _die(chat, alice, session_id, list(CRASHES).index(crash))
+        await die(chat, alice, session_id, list(CRASHES).index(crash))
     async with chatting(tmp_path, Script(["whole"])) as chat:
         alice = await chat.client("alice")
         found = await alice.messages(session_id)
@@ -50,7 +50,7 @@ async def test_a_repeat_after_a_crash_is_a_duplicate(tmp_path: Path, crash: str)
     async with chatting(tmp_path, Script()) as chat:
         alice = await chat.client("alice")
         session_id = await alice.new_session()
-        await _die(chat, alice, session_id, list(CRASHES).index(crash))
+        await die(chat, alice, session_id, list(CRASHES).index(crash))
     script = Script()
     async with chatting(tmp_path, script) as chat:
         alice = await chat.client("alice")
@@ -67,7 +67,7 @@ async def test_a_repeat_before_the_recovery(tmp_path: Path, accept: str) -> None
     async with chatting(tmp_path, Script()) as chat:
         alice = await chat.client("alice")
         session_id = await alice.new_session()
-        await _die(chat, alice, session_id, 2)
+        await die(chat, alice, session_id, 2)
         path = f"{API}/sessions/{session_id}/send_message/"
         body, headers = {"message": "hi", "client_id": "c1"}, {"Accept": accept}
         answer = await alice.http.post(path, json=body, headers=headers)
@@ -81,7 +81,7 @@ async def test_a_client_learns_of_the_interruption(tmp_path: Path) -> None:
     async with chatting(tmp_path, Script()) as chat:
         alice = await chat.client("alice")
         session_id = await alice.new_session()
-        await _die(chat, alice, session_id, 2)
+        await die(chat, alice, session_id, 2)
     async with chatting(tmp_path, Script()) as chat:
         alice = await chat.client("alice")
         async with alice.socket(f"session/{session_id}", since=2) as socket:
@@ -96,7 +96,7 @@ async def test_a_turn_that_cannot_be_ended_stops_no_other(tmp_path: Path) -> Non
     async with chatting(tmp_path, Script()) as chat:
         alice = await chat.client("alice")
         session_ids = [await alice.new_session() for _ in range(3)]
-        answer_ids = [await _die(chat, alice, session_id, 2) for session_id in session_ids]
+        answer_ids = [await die(chat, alice, session_id, 2) for session_id in session_ids]
         forbid_changes(chat.app.config.store.url, answer_ids[1])
     async with chatting(tmp_path, Script()) as chat:
         alice = await chat.client("alice")
@@ -119,7 +119,7 @@ def forbid_changes(url: str, message_id: str) -> None:
         )
 
 
-async def _die(chat: Chat, alice: Client, session_id: str, writes: int) -> str:
+async def die(chat: Chat, alice: Client, session_id: str, writes: int) -> str:
     """Do a turn up to a write as an earlier boot would have, and no further; return its id."""
     store, time, generation_id = chat.app.store, now(), new_id()
     slot = Slot(

@@ -174,6 +174,8 @@ class Turns:
                 lease=LEASE,
                 fork_after=fork.after if fork else None,
             )
+            # The turn before is over, or this one had no slot; its task may not know that yet.
+            await self._generations.ends.told(ask.session_id)
         except BaseException as exc:
             self._generations.give_up(run, exc)
             raise
