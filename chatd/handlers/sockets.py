@@ -29,7 +29,7 @@ from chatd.handlers.keeper import PING_EVERY, Keeper
 from chatd.handlers.patience import BAD_FRAMES, PINGS_UNREAD, REFUSALS, Patience
 from chatd.handlers.problems import as_chatd_error, fill_problem, problem, set_common_headers
 from chatd.handlers.protocol import StrictWebSocket
-from chatd.handlers.wire import abort, has_unsent
+from chatd.handlers.wire import abort, forget_handshake, has_unsent
 from chatd.handlers.writer import Writer
 from chatd.log import Frame
 from chatd.schemas import load
@@ -122,6 +122,7 @@ class Socket(StrictWebSocket):
             self.subscriber.full = self.get_query_argument("chunks", "full") != "delta"
             await self.join(*args)
             self.keeper.joined(self)
+            forget_handshake(self)
             logger.info("%s opened by %s: %s", self.request_id, self.user.name, self.request.path)
         except WebSocketClosedError:
             self._leave()  # the client has gone while it was let in

@@ -1,4 +1,4 @@
-"""The one place that touches Tornado's private parts: writing prebuilt WebSocket frames.
+"""Where Tornado's private parts are touched: writing prebuilt WebSocket frames, and idle sockets.
 
 A frame is built once (RFC 6455, section 5.2) for all the sockets it goes to, instead of once for
 each in `write_message`. Where Tornado does not look as expected, `write_message` is used; a test
@@ -10,8 +10,10 @@ from __future__ import annotations
 import struct
 import sys
 from asyncio import Future
-from typing import Any
+from collections import deque
+from typing import Any, TypeVar
 
+from tornado.httputil import HTTPHeaders
 from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
@@ -22,7 +24,20 @@ if sys.platform == "linux":
     import fcntl
     import termios
 
+T = TypeVar("T")
+
 _FIN_TEXT = 0x81
+_NO_HEADERS = HTTPHeaders()
+
+
+class Few(list[T]):
+    """A queue that is mostly empty, in 56 bytes: a deque has room for 64 things in 760."""
+
+    __slots__ = ()
+
+    def popleft(self) -> T:
+        """Take the first."""
+        return self.pop(0)
 
 
 def frame_bytes(data: bytes) -> bytes:
@@ -64,6 +79,18 @@ def _write_messages(handler: WebSocketHandler, frames: list[Frame]) -> Future[No
     for frame in frames:
         future = handler.write_message(frame.data.decode())
     return future if future is not None and not future.done() else None
+
+
+def forget_handshake(handler: WebSocketHandler) -> None:
+    """Let go of 3.5 KiB that an open socket needs no more: headers, and room for many writes."""
+    handler.request.headers.clear()  # in place: Tornado holds on to the object
+    if isinstance(getattr(handler, "_headers", None), HTTPHeaders):
+        setattr(handler, "_headers", _NO_HEADERS)  # noqa: B010 - private, and perhaps not there
+    stream = getattr(handler.ws_connection, "stream", None)
+    writes = getattr(stream, "_write_buffer", None)
+    for holder, name in ((stream, "_write_futures"), (writes, "_buffers")):
+        if type(queue := getattr(holder, name, None)) is deque:
+            setattr(holder, name, Few(queue))
 
 
 def bytes_taken(handler: WebSocketHandler) -> int:
