@@ -14,7 +14,7 @@ from collections import deque
 from typing import Any, TypeVar
 
 from tornado.httputil import HTTPHeaders
-from tornado.iostream import StreamClosedError
+from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
@@ -62,11 +62,28 @@ def write_frames(handler: WebSocketHandler, frames: list[Frame]) -> Future[None]
     if stream is None:
         return _write_messages(handler, frames)
     data = b"".join([frame.wire or _wire(frame) for frame in frames])
+    sent = _send(stream, data)
+    if sent == len(data):
+        return None
     try:
-        future = stream.write(data)
+        future = stream.write(memoryview(data)[sent:])
     except StreamClosedError as exc:
         raise WebSocketClosedError from exc
     return None if future.done() and not future.exception() else future
+
+
+def _send(stream: Any, data: bytes) -> int:
+    """Give the network what it takes at once, if nothing waits before it; return how much.
+
+    Tornado's `write` makes a future, a callback and two copies of what almost always goes at once.
+    What fails here fails there again, and is seen to.
+    """
+    if type(stream) is not IOStream or stream.closed() or stream.writing():
+        return 0
+    try:
+        return int(stream.socket.send(data))
+    except OSError:
+        return 0
 
 
 def _wire(frame: Frame) -> bytes:
