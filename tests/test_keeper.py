@@ -125,6 +125,25 @@ async def test_an_idle_stream_stays(tmp_path: Path) -> None:
         assert "ai_message_complete" in received
 
 
+async def test_a_server_that_stops_ends_its_streams(tmp_path: Path) -> None:
+    """Also those whose generation has no end yet: nobody is left to be waited for."""
+    go, keeper = asyncio.Event(), Keeper(most=0, most_per_user=0)
+    async with (
+        chatting(tmp_path, Script(["one", go])) as outer,
+        kept(outer, keeper) as chat,
+    ):
+        alice = await chat.client("alice")
+        path = f"{API}/sessions/{await alice.new_session()}/send_message/"
+        async with alice.http.stream("POST", path, json=HI, headers=SSE) as response:
+            text = response.aiter_text()
+            received = await anext(text)
+            await keeper.aclose(1012, "server stopping")
+            received += "".join([part async for part in text])
+        assert "ai_typing" in received
+        assert "ai_message_complete" not in received
+        go.set()
+
+
 async def test_streams_count_as_connections(tmp_path: Path) -> None:
     """A user has so many sockets and streams together; one more is refused, and says when."""
     go, keeper = asyncio.Event(), Keeper(most=0, most_per_user=2)

@@ -76,6 +76,24 @@ async def test_a_repeat_before_the_recovery(tmp_path: Path, accept: str) -> None
     assert '"status":"interrupted"' in answer.text
 
 
+async def test_a_repeat_that_waits_when_the_server_stops(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its stream, which has begun, ends with nothing more; nobody is called for help."""
+    async with chatting(tmp_path, Script()) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session()
+        await die(chat, alice, session_id, 2, node="another")
+        path = f"{API}/sessions/{session_id}/send_message/"
+        body, headers = {"message": "hi", "client_id": "c1"}, {"Accept": "text/event-stream"}
+        async with alice.http.stream("POST", path, json=body, headers=headers) as answer:
+            text = answer.aiter_text()
+            assert "event: user_message" in await anext(text)
+            await chat.app.store.aclose()
+            assert [part async for part in text] == []
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def test_a_client_learns_of_the_interruption(tmp_path: Path) -> None:
     """Whoever connects again with the last revision it saw is sent the end of the generation."""
     async with chatting(tmp_path, Script()) as chat:
@@ -119,15 +137,18 @@ def forbid_changes(url: str, message_id: str) -> None:
         )
 
 
-async def die(chat: Chat, alice: Client, session_id: str, writes: int) -> str:
-    """Do a turn up to a write as an earlier boot would have, and no further; return its id."""
+async def die(chat: Chat, alice: Client, session_id: str, writes: int, node: str = "") -> str:
+    """Do a turn up to a write as an earlier boot would have, and no further; return its id.
+
+    Or as another node would have, which may still live.
+    """
     store, time, generation_id = chat.app.store, now(), new_id()
     slot = Slot(
         generation_id=generation_id,
         user_message_id=new_id(),
         assistant_message_id=generation_id,
         client_id="c1",
-        node=chat.app.node.id,
+        node=node or chat.app.node.id,
         boot="an earlier boot",
     )
     await store.take_slot(alice.user.id, session_id, slot, lease=15)

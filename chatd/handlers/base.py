@@ -253,6 +253,13 @@ class BaseHandler(RequestHandler):
         """Answer with an error's status, headers and body."""
         self.finish(fill_problem(self, error, body))
 
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        """Answer with an error; an answer that has begun, as a stream has, only ends."""
+        if not self._headers_written:
+            super().send_error(status_code, **kwargs)
+        elif not self._finished:
+            self.finish()
+
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Log what is our fault."""
         log_failure(self, self.request_id, (typ, value, tb))

@@ -64,11 +64,13 @@ class Keeper:
         self._sweeper = asyncio.create_task(self._sweep_forever(), name="socket sweeper")
 
     async def aclose(self, code: int, reason: str) -> None:
-        """Close all sockets and wait for them, for a few seconds at most."""
+        """End all streams; close all sockets and wait for them, for a few seconds at most."""
         self._farewell = code, reason
         for task in (self._sweeper, *self._checkers):
             if task is not None:
                 task.cancel()
+        for stream in tuple(self._streams):
+            stream.leave()
         for socket in tuple(self._sockets):
             socket.close(code, reason)
         if self._sockets:

@@ -55,7 +55,7 @@ class EventStream:
         if not self._keeper.admits(self.user):
             raise RateLimited("Too many connections are open.", retry_after=ASK_AGAIN_AFTER)
         self._keeper.add_stream(self)
-        handler.on_gone = self._leave
+        handler.on_gone = self.leave
         self.running = handler.app.hub.join(session_id, self._subscriber)
 
     def _on_news(self) -> None:
@@ -63,7 +63,8 @@ class EventStream:
         if self._is_writing or not self._subscriber.is_settled:
             self._subscriber.check_bytes()  # else it is taken in this turn of the loop
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """End the stream where it is: its client comes back for the rest."""
         self._is_gone = True
         self._wakeup.set()
 
@@ -87,7 +88,7 @@ class EventStream:
             await self._handler.app.authenticate(read_request(self._handler))
         except Unauthenticated:
             logger.info("%s: stream ended: unauthorized", self.request_id)
-            self._leave()
+            self.leave()
 
     def abort(self) -> None:
         """End the connection; what was not taken is dropped."""
