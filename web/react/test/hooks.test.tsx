@@ -1,9 +1,10 @@
 import { createRoot } from "react-dom/client";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { serving } from "../../client/test/server.js";
 import { ChatdProvider, useChatSession, useSessionList } from "../src/index.js";
 
 const server = serving();
+const FRAME = 16; // milliseconds
 
 function Chat({ id }: { id: string }) {
   const { state, session } = useChatSession(id);
@@ -61,14 +62,18 @@ describe("useChatSession", () => {
 
   it("renders no more than once in a frame, if that is wanted", async () => {
     const { id } = await server.client().api.createSession({ model: "qwen3:8b" });
+    // Those of happy-dom take no time.
+    vi.stubGlobal("requestAnimationFrame", (act: () => void) => Number(setTimeout(act, FRAME)));
+    vi.stubGlobal("cancelAnimationFrame", clearTimeout);
     const begun = performance.now();
     const { host, settled, end } = rendered(<Calm id={id} />);
     await settled(() => host.querySelector("main")?.dataset.connection).toBe("live");
     host.querySelector("button")?.click();
     await settled(() => host.querySelector("p")?.textContent).toBe("complete");
-    const frames = (performance.now() - begun) / 16;
+    const frames = (performance.now() - begun) / (FRAME - 1);
     expect(renders).toBeLessThan(frames + 5);
     end();
+    vi.unstubAllGlobals();
   });
 
   it("says that a session does not exist", async () => {
