@@ -6,6 +6,7 @@ import { createRoot } from "react-dom/client";
 import { App } from "./App";
 import { loadLanguage } from "./i18n";
 import { begin } from "./server";
+import { prepareFacts } from "./thread/Actions";
 
 const RELOADED = "chatd.reloaded";
 
@@ -21,4 +22,7 @@ const root = createRoot(document.getElementById("root") as HTMLElement);
 begin();
 loadLanguage()
   .catch(() => undefined) // what cannot be loaded is said in English
-  .finally(() => root.render(<App />));
+  .finally(() => {
+    root.render(<App />);
+    prepareFacts();
+  });

@@ -70,12 +70,12 @@ export async function chooseLanguage(chosen: Language): Promise<void> {
 
 /** Returns a number as it is written in the language. */
 export function number(value: number, options?: Intl.NumberFormatOptions): string {
-  return new Intl.NumberFormat(language, options).format(value);
+  return known(numbers, options, () => new Intl.NumberFormat(language, options)).format(value);
 }
 
 /** Returns a time as it is written in the language. */
 export function date(value: string | number | Date, options: Intl.DateTimeFormatOptions): string {
-  return new Intl.DateTimeFormat(language, options).format(new Date(value));
+  return known(dates, options, () => new Intl.DateTimeFormat(language, options)).format(new Date(value));
 }
 
 /** Returns how long ago something was: "3 minutes ago". */
@@ -85,4 +85,15 @@ export function ago(value: string, now = Date.now()): string {
   const [unit, size] = units.find(([, length]) => Math.abs(seconds) >= length) ?? ["minute", 60];
   const format = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
   return format.format(Math.round(seconds / size), unit);
+}
+
+/** By language and options: to make one takes some milliseconds, the first of a kind fifty. */
+const numbers = new Map<string, Intl.NumberFormat>();
+const dates = new Map<string, Intl.DateTimeFormat>();
+
+function known<Format>(formats: Map<string, Format>, options: object | undefined, make: () => Format): Format {
+  const key = language + JSON.stringify(options);
+  let format = formats.get(key);
+  if (!format) formats.set(key, (format = make()));
+  return format;
 }

@@ -91,6 +91,20 @@ function Branches({ message, branch, isFree, deeds }: Omit<Props, "isLast" | "on
 }
 
 /** The model, tokens and time of an answer. */
+const DAY_AND_TIME = { dateStyle: "full", timeStyle: "medium" } as const;
+const TIME = { hour: "numeric", minute: "2-digit" } as const;
+
+/** Has ready what the end of an answer needs: at that moment somebody may be typing the next message. */
+export function prepareFacts(): void {
+  const works = [() => date(0, DAY_AND_TIME), () => date(0, TIME), () => number(0)];
+  const later = globalThis.requestIdleCallback ?? ((act: () => void) => setTimeout(act, 1000));
+  const next = () => {
+    works.shift()?.();
+    if (works.length > 0) later(next);
+  };
+  later(next);
+}
+
 function Facts({ message }: { message: Message }) {
   const { model, usage, created_at } = message;
   const tokens = usage?.completion_tokens;
@@ -101,8 +115,8 @@ function Facts({ message }: { message: Message }) {
     <span className="facts">
       {model ? <span title={model}>{model.split("/").slice(1).join("/") || model}</span> : null}
       {tokens ? <span title={hint}>{t("thread.tokens", { count: tokens })}</span> : null}
-      <time dateTime={created_at} title={date(created_at, { dateStyle: "full", timeStyle: "medium" })}>
-        {date(created_at, { hour: "numeric", minute: "2-digit" })}
+      <time dateTime={created_at} title={date(created_at, DAY_AND_TIME)}>
+        {date(created_at, TIME)}
       </time>
     </span>
   );
