@@ -25,6 +25,8 @@ export default function SearchView({ route }: { route: Route }) {
   }, [asked]);
   useEffect(() => {
     if (settled === asked.trim()) return;
+    // Who has just gone elsewhere, as by the palette, is not taken back.
+    if (!location.hash.startsWith(address("search"))) return;
     // So that the way back from a message leads to what was found.
     put.current = settled;
     go(address("search", undefined, settled ? { q: settled } : {}), { replace: true });
