@@ -207,9 +207,8 @@ async def page(*, quick: bool) -> AsyncIterator[tuple[str, float, str]]:
 
 async def typed_and_scrolled(reader: Shown, *, seconds: float) -> None:
     """Type ten characters a second, and turn the wheel as often, while the reply streams."""
-    await reader.page.locator(
-        "textarea"
-    ).focus()  # a label would be looked for in all that is there
+    # Not by its label, which would be looked for in all that the page shows.
+    await reader.page.locator("textarea").focus()
     await reader.page.mouse.move(700, 300)
     for step in range(int(seconds * 10)):
         await reader.page.keyboard.press("x")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import API, Client, Script, chatting
+from harness import API, Chat, Client, Script, Socket, chatting
 from test_recovery import die
 from test_stream import events_of
 
@@ -213,6 +213,18 @@ async def test_everybody_is_told_the_same(tmp_path: Path) -> None:
         assert screens[name].texts == whole.texts[: 1 if name == "stream" else 2], name
 
 
+async def turn_meanwhile(
+    chat: Chat, alice: Client, session_id: str, socket: Socket
+) -> tuple[asyncio.Task[Any], list[dict[str, Any]]]:
+    """Begin a turn; return it when it is stored, and what the socket has been told by then."""
+    begun = Gate(chat.app.store, "begin_turn", after=True)
+    turn = asyncio.create_task(alice.send(session_id, "more"))
+    await begun.reached.wait()
+    begun.opened.set()
+    await socket.send("ping")
+    return turn, (await socket.until("pong"))[:-1]
+
+
 async def test_an_end_that_is_told_late_is_told_before_the_next_turn(tmp_path: Path) -> None:
     """Revisions come in their order, also when another sends before the end is known to be stored.
 
@@ -226,12 +238,7 @@ async def test_an_end_that_is_told_late_is_told_before_the_next_turn(tmp_path: P
             gate = Gate(chat.app.store, "end_turn", after=True)
             first = asyncio.create_task(alice.send(session_id))
             await gate.reached.wait()
-            begun = Gate(chat.app.store, "begin_turn", after=True)
-            second = asyncio.create_task(alice.send(session_id, "more"))
-            await begun.reached.wait()
-            begun.opened.set()
-            await socket.send("ping")
-            events = (await socket.until("pong"))[:-1]
+            second, events = await turn_meanwhile(chat, alice, session_id, socket)
             gate.opened.set()
             while len([event for event in events if event["type"] == TURN[-1]]) < 2:
                 events.append(await socket.receive())
@@ -248,12 +255,7 @@ async def test_the_end_of_a_turn_that_was_left_is_told_before_the_next(tmp_path:
             gate = Gate(chat.app.store, "free_slot", after=True)
             await die(chat, alice, session_id, 2)
             await gate.reached.wait()
-            begun = Gate(chat.app.store, "begin_turn", after=True)
-            second = asyncio.create_task(alice.send(session_id, "more"))
-            await begun.reached.wait()
-            begun.opened.set()
-            await socket.send("ping")
-            events = (await socket.until("pong"))[:-1]
+            second, events = await turn_meanwhile(chat, alice, session_id, socket)
             gate.opened.set()
             events += await socket.until(TURN[-1])
             await second

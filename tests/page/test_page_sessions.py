@@ -164,15 +164,21 @@ def test_without_a_model_server(page: Page, server: Process) -> None:
     expect(page.get_by_role("button", name="Choose a model, now echo")).to_be_visible()
 
 
-def test_two_messages_while_the_first_makes_the_session(signed_in: Page) -> None:
-    """While a session is being made another message makes no second one; it stays to be sent."""
+def send_held(page: Page, message: str) -> list[Route]:
+    """Send the first message of a session; return the request for that session, held up."""
     held: list[Route] = []
-    signed_in.route(
+    page.route(
         lambda url: url.endswith("/api/sessions/"),
         lambda route: held.append(route) if route.request.method == "POST" else route.continue_(),
     )
-    with signed_in.expect_request(lambda request: request.method == "POST"):
-        send(signed_in, "this begins it")
+    with page.expect_request(lambda request: request.method == "POST"):
+        send(page, message)
+    return held
+
+
+def test_two_messages_while_the_first_makes_the_session(signed_in: Page) -> None:
+    """While a session is being made another message makes no second one; it stays to be sent."""
+    held = send_held(signed_in, "this begins it")
     send(signed_in, "too early")
     expect(composer(signed_in)).to_have_value("too early")
 
@@ -186,13 +192,7 @@ def test_two_messages_while_the_first_makes_the_session(signed_in: Page) -> None
 
 def test_a_first_message_that_fails_behind_its_author(signed_in: Page) -> None:
     """Who has left while no session could be made finds the words again where they were written."""
-    held: list[Route] = []
-    signed_in.route(
-        lambda url: url.endswith("/api/sessions/"),
-        lambda route: held.append(route) if route.request.method == "POST" else route.continue_(),
-    )
-    with signed_in.expect_request(lambda request: request.method == "POST"):
-        send(signed_in, "words of weight")
+    held = send_held(signed_in, "words of weight")
     signed_in.get_by_role("link", name="Settings").first.click()
     expect(composer(signed_in)).to_have_count(0)
 
