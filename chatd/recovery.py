@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 Announce = Callable[[str, Message, Session | None, str | None], None]
 
 LOOK_AFTER = 0.25  # seconds from a begin of unknown outcome to the first look, then twice as long
-LOOK_UNTIL = 16.0  # the last wait: by then, after twice as long, leases see to what is left
+LONGEST_WAIT = 16.0  # seconds before the last look: leases see to what comes later
 MOST_IN_DOUBT = 10_000  # turns; those beyond are left to their leases
 
 
@@ -79,7 +79,7 @@ class Recovery:
             abandoned = await self._held(doubt)
             if abandoned is not None:
                 await self._end(abandoned, doubt.slot)
-            if abandoned is not None or doubt.is_over():
+            if abandoned is not None or not doubt.postpone():
                 del self._in_doubt[generation_id]
 
     async def _held(self, doubt: Doubt) -> Abandoned | None:
@@ -115,11 +115,11 @@ class Doubt:
         self._wait = LOOK_AFTER
         self.due = time.monotonic() + LOOK_AFTER
 
-    def is_over(self) -> bool:
-        """Return whether the last look has been; if not, the next is due after twice the time."""
+    def postpone(self) -> bool:
+        """Make the next look due, after twice the time; return False when that was the last."""
         self._wait *= 2
         self.due = time.monotonic() + self._wait
-        return self._wait > LOOK_UNTIL
+        return self._wait <= LONGEST_WAIT
 
 
 async def try_to_end(store: Store, abandoned: Abandoned) -> tuple[Message, Session] | None:
