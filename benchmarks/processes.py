@@ -19,6 +19,7 @@ import psutil
 
 ROOT = Path(__file__).parent.parent
 PEERS = Path(__file__).parent / "peers"
+PROCESSORS = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
 TOKEN = "benchmark"
 NO_LIMITS = {
     f"CHATD_LIMITS_{name}": "0"
@@ -54,12 +55,14 @@ class Server(NamedTuple):
 
 
 def pin(pid: int, *, server: bool) -> None:
-    """Give a process its processors."""
-    process = psutil.Process(pid)
-    if not hasattr(process, "cpu_affinity"):
+    """Give a process its processors, each thread of it; who measures a server leaves it its own."""
+    if not hasattr(os, "sched_setaffinity"):
         return
-    first, *others = psutil.Process().cpu_affinity() if server else sorted(os.sched_getaffinity(1))
-    process.cpu_affinity([first] if server else others or [first])
+    first, *others = PROCESSORS
+    os.sched_setaffinity(0, others or [first])
+    for thread in psutil.Process(pid).threads():
+        with contextlib.suppress(ProcessLookupError):  # it may have ended since
+            os.sched_setaffinity(thread.id, [first] if server else others or [first])
 
 
 @contextlib.asynccontextmanager
