@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from chatd.deadline import Deadline
 from chatd.errors import ProviderError
 from chatd.pool import Server
-from chatd.transport import transport_errors
+from chatd.transport import FULL_READ, Read, body_of, transport_errors
 
 if TYPE_CHECKING:
     import httpx
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from chatd.upstream.calls import Upstream
 
 MAX_BODY = 16 * 1024 * 1024
-
-# What the aiohttp transport hands over at most; a shorter read has emptied its buffer.
-FULL_READ = 16 * 1024
 
 Ask = Callable[[Server], Awaitable["httpx.Response"]]
 
@@ -33,7 +30,7 @@ class Answer:
         self._upstream = upstream
         self._server = server
         self._response: httpx.Response | None = None
-        self._chunks: AsyncIterator[bytes] | None = None
+        self._read: Read | None = None
         self._ahead: bytes | None = None
         self._size = 0
         server.running += 1
@@ -51,11 +48,8 @@ class Answer:
             with self.deadline:
                 response = self._response = await ask(self._server)
                 await self._upstream.check(response)
-                plain = response.headers.get("content-encoding", "identity") == "identity"
-                # The stream itself: aiter_raw() would cut and count what is not to be cut.
-                stream = response.stream if plain else response.aiter_bytes()
-                self._chunks = aiter(stream)  # type: ignore[arg-type]
-                self._ahead = await anext(self._chunks, b"")
+                self._read = body_of(response)
+                self._ahead = await self._read()
         except transport_errors() as exc:
             raise self._upstream.failure(exc, "could not be reached") from exc
         self._upstream.pool.wake(self._server)
@@ -71,12 +65,10 @@ class Answer:
         if self._size >= FULL_READ:
             # There may be more already, and then nothing below would let the others run.
             await asyncio.sleep(0)
-        assert self._chunks is not None
+        assert self._read is not None
         try:
             with self.deadline:
-                data = await self._chunks.__anext__()
-        except StopAsyncIteration:
-            data = b""
+                data = await self._read()
         except transport_errors() as exc:
             self._upstream.pool.rest(self._server)
             raise self._upstream.failure(exc, "broke the connection") from exc
