@@ -111,6 +111,8 @@ class Gathering:
             text = "".join(texts)
             if is_reasoning:
                 chunks.append(Reasoning(text=mended(text)))
+            elif not self._half and text.isascii() and "\0" not in text:
+                chunks.append(text)  # as `_whole` would return it
             elif text := self._whole(text):
                 chunks.append(text)
         return chunks

@@ -62,7 +62,8 @@ class Parser:
         if end > 0 and data.startswith(b"data: ") and not self._has_fields:
             pieces = data[6:end].split(NEXT)
             if self._are_lines(pieces, data):
-                self._keep(data[end + 2 :])
+                if end + 2 < len(data):
+                    self._keep(data[end + 2 :])
                 return [Event(piece) for piece in pieces]
         return self._any(data)
 

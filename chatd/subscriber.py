@@ -149,7 +149,7 @@ class Subscriber:
         log = self._log
         if self._queue or log is None or self.cursor == len(log.entries):
             return frames, 0.0
-        delay = self._full_delay(log, now)
+        delay = self._full_delay(log, now) if self.full else 0.0
         if delay <= 0:
             self._read(log, len(log.entries), frames, now)
             return frames, 0.0

@@ -223,8 +223,9 @@ class SessionSocket(Socket):
 
     def sent(self, frames: list[Frame]) -> None:
         """Close behind the event that says the session is gone."""
-        if any(frame.type == "session_deleted" for frame in frames):
-            self.close(4504, "session deleted")
+        for frame in frames:
+            if frame.type == "session_deleted":
+                self.close(4504, "session deleted")
 
     def on_close(self) -> None:
         """Take back that somebody types."""

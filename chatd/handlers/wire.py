@@ -61,7 +61,10 @@ def write_frames(handler: WebSocketHandler, frames: list[Frame]) -> Future[None]
     stream = getattr(connection, "stream", None)
     if stream is None:
         return _write_messages(handler, frames)
-    data = b"".join([frame.wire or _wire(frame) for frame in frames])
+    if len(frames) == 1:
+        data = frames[0].wire or _wire(frames[0])
+    else:
+        data = b"".join([frame.wire or _wire(frame) for frame in frames])
     sent = _send(stream, data)
     if sent == len(data):
         return None
@@ -78,7 +81,7 @@ def _send(stream: Any, data: bytes) -> int:
     Tornado's `write` makes a future, a callback and two copies of what almost always goes at once.
     What fails here fails there again, and is seen to.
     """
-    if type(stream) is not IOStream or stream.closed() or stream.writing():
+    if type(stream) is not IOStream or stream.writing():
         return 0
     try:
         return int(stream.socket.send(data))
