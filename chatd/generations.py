@@ -23,6 +23,7 @@ from chatd.errors import ChatdError, GenerationInterrupted, ProviderError, Store
 from chatd.events import Event
 from chatd.failpoints import failpoint
 from chatd.observer import Observer
+from chatd.pausing import Pausing
 from chatd.provider import Prompt, Provider
 from chatd.recovery import Recovery
 from chatd.run import Run
@@ -177,7 +178,7 @@ class Generations:
         since_pause = 0
         with self._observer.calling(provider.name, prompt.model):
             async with contextlib.aclosing(provider.stream(prompt)) as chunks:
-                async for chunk in chunks:
+                async for chunk in Pausing(chunks, run.flush):
                     if run.add(chunk) > self._reply_bytes:
                         run.cut(self._reply_bytes)
                         self._observer.cut()
@@ -185,6 +186,7 @@ class Generations:
                     since_pause += 1
                     if since_pause >= YIELD_AFTER:
                         since_pause = 0
+                        run.flush()
                         await asyncio.sleep(0)
 
     async def _end(self, run: Run, message: Message) -> None:

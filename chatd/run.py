@@ -53,6 +53,7 @@ class Run:
         self.pace: Pace | None = None
         self._publish = publish
         self._pending: list[str | Entry] = []
+        self._is_mixed = False  # whether there is anything but text
         self._usage: Usage | None = None
         self._finish_reason: str | None = None
         self._seen_seq: int | None = None
@@ -109,18 +110,18 @@ class Run:
         else:
             return self._add_other(chunk)
         if text:
-            self._append(entry)
+            self._pending.append(entry)
             self.size += len(text) if text.isascii() else len(text.encode(errors="replace"))
         return self.size
 
     def _add_other(self, chunk: Reasoning | ToolCall | Usage | Finish) -> int:
         if isinstance(chunk, Reasoning):
             if chunk.text:
-                self._append(Entry("reasoning", chunk.text))
+                self._pending.append(Entry("reasoning", chunk.text))
                 self.size += len(chunk.text.encode(errors="replace"))
         elif isinstance(chunk, ToolCall):
             call = {"tool_call_id": chunk.id, "name": chunk.name, "arguments": chunk.arguments}
-            self._append(Entry("tool_call", msgspec.json.encode(call).decode()))
+            self._pending.append(Entry("tool_call", msgspec.json.encode(call).decode()))
         elif isinstance(chunk, Usage):
             # A plugin may pass on any number that a server told it; the store cannot keep any.
             if all(map(is_count, msgspec.structs.astuple(chunk))):
@@ -128,12 +129,6 @@ class Run:
         elif isinstance(chunk, Finish):
             self._finish_reason = chunk.reason
         return self.size
-
-    def _append(self, entry: str | Entry) -> None:
-        if not self._pending:
-            # Runs when the producer pauses: all that one read brought becomes one batch.
-            asyncio.get_running_loop().call_soon(self.flush)
-        self._pending.append(entry)
 
     def cut(self, limit: int) -> None:
         """Drop what the chunk just added has too much; the reply ends here for its length."""
@@ -160,6 +155,7 @@ class Run:
                 entries.append(Entry("text", mended("".join(texts))))
                 texts = []
             entries.append(Entry(item.kind, mended(item.text)))
+            self._is_mixed = True
         if texts:
             entries.append(Entry("text", mended("".join(texts))))
         batch = Batch(self.id, len(self.entries), entries)
@@ -175,7 +171,7 @@ class Run:
 
     def parts(self, seq: int | None = None) -> list[dict[str, Any]]:
         """Return the reply in pieces; nothing when it is text alone, which `content` has."""
-        if all(entry.kind == "text" for entry in self.entries[:seq]):
+        if not self._is_mixed or all(entry.kind == "text" for entry in self.entries[:seq]):
             return []
         parts: list[dict[str, Any]] = []
         for entry in self.entries[:seq]:

@@ -23,7 +23,7 @@ LAYERS = """
     settings environment reading config limits node fetching
     keysets sse transport instances pool gathering refusals upstream discovery subscriber hub broker
     calling finding plugins stores
-    run observations observer ends recovery generations histories pages prompts
+    pausing run observations observer ends recovery generations histories pages prompts
     accounts catalog turns sessions search transfer questions
     app
     contract

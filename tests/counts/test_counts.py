@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from faces import configured
+from gated import GatedModels
 from harness import Chat, Client, Script, chatting
 from probes import Commands, Counts, PluginCalls, Probe, Statements, least
 from pymongo import monitoring
@@ -55,6 +56,11 @@ class Paced(Script):
         self.gate = asyncio.Event()
         self.chunks = 0
 
+    def expect(self, chunks: int) -> None:
+        """Yield so many in the next turn."""
+        self.chunks = chunks
+        self.gate.clear()
+
     async def stream(self, prompt: Any) -> Any:
         """Yield a chunk for each time that the gate is opened."""
         for _ in range(self.chunks):
@@ -91,12 +97,12 @@ class Reader:
 
 @asynccontextmanager
 async def reading(
-    tmp_path: Path, provider: Script, *chunks: str
+    tmp_path: Path, provider: Script | None, *chunks: str, **settings: str
 ) -> AsyncIterator[tuple[Chat, list[Reader]]]:
     """Run a chatd with readers of one session."""
-    async with chatting(tmp_path, provider) as chat:
+    async with chatting(tmp_path, *[provider] if provider else [], **settings) as chat:
         alice = await chat.client("alice")
-        session_id = await alice.new_session()
+        session_id = await alice.new_session(**{} if provider else {"model": "gated"})
         readers = [await asyncio.to_thread(Reader, chat, alice, session_id, c) for c in chunks]
         try:
             yield chat, readers
@@ -125,20 +131,40 @@ async def test_a_paced_chunk(tmp_path: Path, what: str, chunks: list[str]) -> No
     """A chunk of its own costs one encode, and for each reader one frame and one write."""
     provider = Paced()
     loop = asyncio.get_running_loop()
+
+    def go() -> None:
+        loop.call_soon_threadsafe(provider.gate.set)
+
     async with reading(tmp_path, provider, *chunks) as (_, readers):
-        counts: dict[int, list[Counts]] = {FEW: [], MANY: []}
-        for _ in range(3):
-            for number, found in counts.items():
-                provider.chunks = number
-                provider.gate.clear()
-                found.append(
-                    await _turn(readers, lambda: loop.call_soon_threadsafe(provider.gate.set))
-                )
-        few, many = (
-            Counter({name: min(one[name] for one in found) for name in found[0]})
-            for found in counts.values()
-        )
-    check(what, {name: (many[name] - few[name]) / (MANY - FEW) for name in many})
+        check(what, await _of_a_chunk(provider, readers, go))
+
+
+async def test_a_paced_chunk_of_a_model_server(tmp_path: Path) -> None:
+    """The whole way of a chunk: one read, one write, and nothing waits in between."""
+    with GatedModels(PIECE) as models:
+        settings = {
+            "LLM_SERVER_URL": models.url,
+            "CHATD_PLUGINS_ENABLED": "auth_token,provider_openai",
+        }
+        async with reading(tmp_path, None, "delta", **settings) as (_, readers):
+            measured = await _of_a_chunk(models, readers, models.go)
+    check("a paced chunk of a model server, delta", measured)
+
+
+async def _of_a_chunk(
+    source: Paced | GatedModels, readers: list[Reader], go: Callable[[], None]
+) -> dict[str, float]:
+    """Return what one chunk more costs; `go` lets the next one come."""
+    counts: dict[int, list[Counts]] = {FEW: [], MANY: []}
+    for _ in range(3):
+        for number, found in counts.items():
+            source.expect(number)
+            found.append(await _turn(readers, go))
+    few, many = (
+        Counter({name: min(one[name] for one in found) for name in found[0]})
+        for found in counts.values()
+    )
+    return {name: (many[name] - few[name]) / (MANY - FEW) for name in many}
 
 
 @pytest.mark.parametrize("chunks", ["delta", "full"])
