@@ -86,9 +86,10 @@ def make_application(app: App, keeper: Keeper) -> Application:
     names = {handler: path.removeprefix(prefix).replace(one, "{id}") for path, handler in routes}
     return Application(
         [
-            *(url(f"{path}/?", handler, shared) for path, handler in routes),
+            # First: thousands of them connect at once, when a server has been started again.
             url(f"{sockets}/session/{one}/?", SessionSocket, {**shared, "keeper": keeper}),
             url(f"{sockets}/sessions/?", SessionListSocket, {**shared, "keeper": keeper}),
+            *(url(f"{path}/?", handler, shared) for path, handler in routes),
             url(r"/()", page.IndexHandler, {**page.FILES, "prefix": server.prefix}),
             url(r"/static/(.+)", page.PageHandler, page.FILES),
         ],
