@@ -111,8 +111,6 @@ class Gathering:
             text = "".join(texts)
             if is_reasoning:
                 chunks.append(Reasoning(text=mended(text)))
-            elif not self._half and text.isascii() and "\0" not in text:
-                chunks.append(text)  # as `_whole` would return it
             elif text := self._whole(text):
                 chunks.append(text)
         return chunks
@@ -133,6 +131,8 @@ class Gathering:
 
     def _whole(self, text: str) -> str:
         """Keep back the first half of a surrogate pair: the second may come with the next read."""
+        if text.isascii() and not self._half and "\0" not in text:
+            return text
         text, self._half = self._half + text, ""
         if "\ud800" <= text[-1:] <= "\udbff":
             text, self._half = text[:-1], text[-1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncIterable, Callable, Generator
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -12,13 +12,14 @@ class Pausing(Generic[T]):
     """Goes through an async generator; `on_pause` is called whenever that has to be waited for.
 
     It is called in the same step of the event loop: as a callback of the loop's it would come one
-    turn later, behind all that others do in this one. It must not raise.
+    turn later, behind all that others do in this one. What it raises goes into the generator.
     """
 
     __slots__ = ("_on_pause", "_values")
 
-    def __init__(self, values: AsyncGenerator[T, None], on_pause: Callable[[], None]) -> None:
-        self._values, self._on_pause = values, on_pause
+    def __init__(self, values: AsyncIterable[T], on_pause: Callable[[], None]) -> None:
+        self._values = aiter(values)
+        self._on_pause = on_pause
 
     def __aiter__(self) -> Pausing[T]:
         return self
@@ -31,9 +32,9 @@ class Pausing(Generic[T]):
         steps = self._values.__anext__().__await__()
         try:
             awaited = steps.send(None)
-            self._on_pause()
             while True:
                 try:
+                    self._on_pause()
                     sent = yield awaited
                 except BaseException as exc:
                     awaited = steps.throw(exc)

@@ -110,15 +110,16 @@ class Run:
         else:
             return self._add_other(chunk)
         if text:
+            # Of what is no text, which a plugin may yield, `str` makes an error before it is taken.
+            self.size += len(text) if str.isascii(text) else len(text.encode(errors="replace"))
             self._pending.append(entry)
-            self.size += len(text) if text.isascii() else len(text.encode(errors="replace"))
         return self.size
 
     def _add_other(self, chunk: Reasoning | ToolCall | Usage | Finish) -> int:
         if isinstance(chunk, Reasoning):
             if chunk.text:
+                self.size += len(str.encode(chunk.text, errors="replace"))
                 self._pending.append(Entry("reasoning", chunk.text))
-                self.size += len(chunk.text.encode(errors="replace"))
         elif isinstance(chunk, ToolCall):
             call = {"tool_call_id": chunk.id, "name": chunk.name, "arguments": chunk.arguments}
             self._pending.append(Entry("tool_call", msgspec.json.encode(call).decode()))
@@ -138,6 +139,7 @@ class Run:
         self._pending[-1] = kept if isinstance(last, str) else Entry(last.kind, kept)
         self.size = limit
         self._finish_reason = "length"
+        self.flush()
 
     def flush(self) -> None:
         """Append what is pending to the log, neighbours of one kind merged, and publish it."""

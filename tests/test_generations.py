@@ -258,3 +258,28 @@ async def test_a_delete_ends_a_turn_that_began_beside_it(tmp_path: Path) -> None
             await asyncio.wait({sending})
             sending.exception()
             assert (await chat.app.sessions.head(alice.user, session_id)).slot is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        chatd.Text(text=["no text"]),  # type: ignore[arg-type]
+        chatd.Text(text=b"no text"),  # type: ignore[arg-type]
+        chatd.Reasoning(text=b"no text"),  # type: ignore[arg-type]
+    ],
+)
+async def test_a_chunk_that_is_no_text(tmp_path: Path, wrong: object) -> None:
+    """It is its provider's bug: the turn ends with what came before, and the session is free."""
+    script = Script(["so far", wrong, "more"])
+    async with chatting(tmp_path, script) as chat:
+        alice = await chat.client("alice")
+        session_id = await alice.new_session()
+        async with alice.socket(f"session/{session_id}") as socket:
+            await socket.send("send_message", message="hi")
+            end = (await socket.until("error"))[-1]
+            assert script.closed == 1
+            await alice.send(session_id)
+        _, failed, _, answer = await alice.messages(session_id)
+    assert end["code"] == "provider_error"
+    assert (failed["status"], failed["content"]) == ("error", "so far")
+    assert (answer["status"], answer["content"]) == ("complete", "hello world")

@@ -10,22 +10,20 @@ import pytest
 from chatd.pausing import Pausing
 
 
-async def test_each_pause_is_told_once() -> None:
+async def test_each_pause_is_told() -> None:
     """Before each wait, and not between values that are there at once."""
     told: list[str] = []
-    gate = asyncio.Event()
 
     async def values() -> AsyncGenerator[str, None]:
         yield "one"
         yield "two"
-        gate.set()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         yield "three"
 
     async for value in Pausing(values(), lambda: told.append("pause")):
         told.append(value)
-    assert told == ["one", "two", "pause", "three"]
+    assert told == ["one", "two", "pause", "pause", "three"]
 
 
 async def test_a_pause_is_told_in_the_same_step() -> None:
@@ -97,3 +95,36 @@ async def test_a_cancellation_may_be_survived() -> None:
     await waits.wait()
     task.cancel()
     assert await task == ["survived"]
+
+
+async def test_who_cannot_be_told_ends_it() -> None:
+    """What is raised then is raised where the generator waits: it frees what it holds."""
+    freed = []
+
+    async def values() -> AsyncGenerator[str, None]:
+        try:
+            yield "one"
+            await asyncio.Event().wait()
+        finally:
+            freed.append("freed")
+
+    def fail() -> None:
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        async for _ in Pausing(values(), fail):
+            pass
+    assert freed == ["freed"]
+
+
+async def test_any_async_iterable() -> None:
+    """What only has `__aiter__`, as a plugin may return."""
+
+    class Values:
+        def __aiter__(self) -> AsyncGenerator[str, None]:
+            return values()
+
+    async def values() -> AsyncGenerator[str, None]:
+        yield "one"
+
+    assert [value async for value in Pausing(Values(), lambda: None)] == ["one"]

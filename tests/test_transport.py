@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from collections.abc import AsyncIterator
 from functools import partial
 
 import aiohttp
 import httpx
+import pytest
 
+from chatd.errors import ProviderError
 from chatd.transport import FULL_READ, Read, body_of, new_transport
+from chatd.upstream import Upstream
 from scripts.llm import LlmServer
 
 
@@ -56,3 +60,23 @@ async def test_what_is_compressed_is_unpacked() -> None:
     stream = Pieces(packed[:10], packed[10:])
     response = httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=stream)
     assert b"".join(await whole(body_of(response))) == b"said " * 1000
+
+
+async def test_behind_an_error_is_the_end() -> None:
+    """Who reads on when the connection broke, to keep it, is not told a second time."""
+
+    async def break_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nsaid")
+        writer.close()
+
+    async with await asyncio.start_server(break_off, "127.0.0.1", 0) as server:
+        upstream = Upstream(
+            "llm", [f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"], timeout=9
+        )
+        async with upstream.answer(lambda server: upstream.request("GET", server, "/")) as answer:
+            assert await answer.read() == b"said"
+            with pytest.raises(ProviderError):
+                await answer.read()
+            assert await answer.read() == b""
+        await upstream.aclose()

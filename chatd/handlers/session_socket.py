@@ -225,7 +225,7 @@ class SessionSocket(Socket):
         """Close behind the event that says the session is gone."""
         for frame in frames:
             if frame.type == "session_deleted":
-                self.close(4504, "session deleted")
+                return self.close(4504, "session deleted")
 
     def on_close(self) -> None:
         """Take back that somebody types."""

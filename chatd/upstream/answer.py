@@ -70,6 +70,7 @@ class Answer:
             with self.deadline:
                 data = await self._read()
         except transport_errors() as exc:
+            self._ahead = b""  # who reads on behind an error has come to the end
             self._upstream.pool.rest(self._server)
             raise self._upstream.failure(exc, "broke the connection") from exc
         self._size = len(data)
