@@ -23,6 +23,8 @@ from benchmarks.upstream import TOKEN_CHARS
 READERS = 16
 SESSIONS = 32
 PER_SECOND = 50  # tokens of a paced stream
+PACED = f"t1000-r{PER_SECOND}"
+SAID = 200  # tokens of a generation when its memory is measured, about
 BATCHES = 3  # of idle sockets
 WARM_UP = 1.0  # seconds of a paced measurement that do not count
 
@@ -76,10 +78,19 @@ async def fast_streams(server: Server, load: Load) -> float:
         return (server.cpu() - cpu) / (sum(chat.tokens for chat in opened) - tokens) * 1e6
 
 
+@contextlib.asynccontextmanager
+async def turning(opened: list[Chat]) -> AsyncIterator[None]:
+    """Have a turn of each run in the block, and await none of them behind it."""
+    turns = [asyncio.create_task(chat.turn()) for chat in opened]
+    yield
+    for turn in turns:
+        turn.cancel()
+    await asyncio.gather(*turns, return_exceptions=True)
+
+
 async def paced_streams(server: Server, load: Load) -> Paced:
     """Streams at fifty tokens a second each, the server on one core."""
-    async with chats(server, f"t1000-r{PER_SECOND}", load.streams) as opened:
-        turns = [asyncio.create_task(chat.turn()) for chat in opened]
+    async with chats(server, PACED, load.streams) as opened, turning(opened):
         await asyncio.sleep(2 * WARM_UP)
         begun, cpu = time.monotonic(), server.cpu()
         for chat in opened:
@@ -87,9 +98,6 @@ async def paced_streams(server: Server, load: Load) -> Paced:
         await asyncio.sleep(load.seconds)
         wall, cores = time.monotonic() - begun, server.cpu() - cpu
         latencies = [latency for chat in opened for latency in chat.latencies or ()]
-        for turn in turns:
-            turn.cancel()
-        await asyncio.gather(*turns, return_exceptions=True)
     await _stop(server, opened)
     points = statistics.quantiles(latencies, n=100) if len(latencies) > 1 else [float("nan")] * 99
     wanted = load.streams * PER_SECOND * wall
@@ -152,7 +160,7 @@ async def stops(server: Server, load: Load) -> tuple[float, float]:
     end = time.monotonic() + load.seconds
     async with Direct(server.model_server) as model_server:
         while time.monotonic() < end or len(times) < 10:
-            async with chats(server, f"t1000-r{PER_SECOND}", 1) as (chat,):
+            async with chats(server, PACED, 1) as (chat,):
                 chat.stops = True
                 for _ in range(5):
                     before, _ = await model_server.cuts()
@@ -229,6 +237,19 @@ async def _connect(server: Server, ids: list[str]) -> list[Chat]:
             return await join(server, session_id)
 
     return list(await asyncio.gather(*(connect(session_id) for session_id in ids)))
+
+
+async def running_generations(server: Server, load: Load) -> float:
+    """KiB for each running generation, its socket open before, after four seconds of it."""
+    async with chats(server, "t20-r0", SESSIONS) as opened:
+        await asyncio.gather(*(chat.turn() for chat in opened))  # loads what all of them share
+    async with chats(server, PACED, load.streams) as opened:
+        memory = server.memory()
+        async with turning(opened):
+            await asyncio.sleep(SAID / PER_SECOND)
+            taken = server.memory() - memory
+    await _stop(server, opened)
+    return taken / load.streams / 1024
 
 
 async def full_content(server: Server, load: Load) -> float:
