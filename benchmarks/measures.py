@@ -10,13 +10,12 @@ import contextlib
 import resource
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import NamedTuple
 
 from benchmarks.clients import Direct, Getter
-from benchmarks.processes import Server, process
+from benchmarks.processes import Server
 from benchmarks.sockets import Chat, join, make_sessions, open_chats
 from benchmarks.upstream import TOKEN_CHARS
 
@@ -26,7 +25,8 @@ PER_SECOND = 50  # tokens of a paced stream
 PACED = f"t1000-r{PER_SECOND}"
 SAID = 200  # tokens of a generation when its memory is measured, about
 BATCHES = 3  # of idle sockets
-WARM_UP = 1.0  # seconds of a paced measurement that do not count
+WARM_UP = 2.0  # seconds behind the last start of a paced measurement, which do not count
+STARTS = 97  # streams a second; no two of them keep time with each other at fifty tokens a second
 
 
 class Load(NamedTuple):
@@ -80,8 +80,15 @@ async def fast_streams(server: Server, load: Load) -> float:
 
 @contextlib.asynccontextmanager
 async def turning(opened: list[Chat]) -> AsyncIterator[None]:
-    """Have a turn of each run in the block, and await none of them behind it."""
-    turns = [asyncio.create_task(chat.turn()) for chat in opened]
+    """Begin a turn of each, one after the other, and leave all of them behind the block.
+
+    Sent at once, tokens would come in bursts: the last of each waits for all others, and a server
+    that begins turns fast would look slow.
+    """
+    turns = []
+    for chat in opened:
+        turns.append(asyncio.create_task(chat.turn()))
+        await asyncio.sleep(1 / STARTS)
     yield
     for turn in turns:
         turn.cancel()
@@ -91,7 +98,7 @@ async def turning(opened: list[Chat]) -> AsyncIterator[None]:
 async def paced_streams(server: Server, load: Load) -> Paced:
     """Streams at fifty tokens a second each, the server on one core."""
     async with chats(server, PACED, load.streams) as opened, turning(opened):
-        await asyncio.sleep(2 * WARM_UP)
+        await asyncio.sleep(WARM_UP)
         begun, cpu = time.monotonic(), server.cpu()
         for chat in opened:
             chat.latencies = []
@@ -259,28 +266,6 @@ async def full_content(server: Server, load: Load) -> float:
         await asyncio.gather(*(chat.turn() for chat in opened))
         text = sum(chat.turns for chat in opened) * 1000 * TOKEN_CHARS
         return (sum(chat.bytes for chat in opened) - before) / text
-
-
-async def start_up() -> float:
-    """Seconds until `chatd serve` says that it listens."""
-    with tempfile.TemporaryDirectory() as directory:
-        begun = time.monotonic()
-        arguments = ("-m", "chatd", "serve", "--port", "0", "--data-dir", directory)
-        async with process(*arguments):
-            return time.monotonic() - begun
-
-
-async def help_text() -> float:
-    """Seconds of CPU that `chatd --help` takes."""
-    before = _children()
-    async with process("-m", "chatd", "--help"):
-        pass
-    return _children() - before
-
-
-def _children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 async def model_server_alone(url: str, load: Load) -> float:

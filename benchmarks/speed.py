@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import measures
+from benchmarks import measures, starting
 from benchmarks.measures import Load, Measure
 from benchmarks.processes import Server
 from benchmarks.servers import BARE, NAMES, servers, upstream
@@ -109,8 +109,8 @@ async def speed(*, quick: bool, names: tuple[str, ...] = COLUMNS) -> AsyncIterat
                 if measure is measures.first_chunk:
                     yield _added(found, statistics.median(alone))
     for line, once in (
-        (_Line("ready after `chatd serve`", "s", "<= 1", SAME, True), measures.start_up),
-        (_Line("CPU of `chatd --help`", "s", "<= 0.25", SAME, True), measures.help_text),
+        (_Line("ready after `chatd serve`", "s", "<= 1", SAME, True), starting.start_up),
+        (_Line("CPU of `chatd --help`", "s", "<= 0.25", SAME, True), starting.help_text),
     ):
         yield _row(line, {"chatd/sqlite": [await once() for _ in range(rounds)]})
 
