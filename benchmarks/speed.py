@@ -54,11 +54,11 @@ def _paced(streams: str) -> tuple[_Line, ...]:
 
 # For each measure the lines that its figures become.
 LINES: dict[Measure, tuple[_Line, ...]] = {
+    measures.running_generations: (_Line("memory of a running generation", "KiB", "", ""),),
     measures.idle_sockets: (
         _Line("connects", "per s", ">= 1500", SAME, True),
         _Line("memory of an idle socket", "KiB", "<= 18", SAME),
     ),
-    measures.running_generations: (_Line("memory of a running generation", "KiB", "", ""),),
     measures.fast_streams: (
         _Line("fast replies, 32 sessions: server CPU a token", "us", "<= 10", SAME, True, 48),
     ),
@@ -84,7 +84,7 @@ LINES: dict[Measure, tuple[_Line, ...]] = {
     ),
 }
 # First and once: a server that has done something takes new memory out of what that left.
-ONCE = (measures.idle_sockets, measures.running_generations)
+ONCE = (measures.running_generations, measures.idle_sockets)
 CHATD_ONLY = (measures.full_content, measures.stops)  # peers send no full_content, and stop nothing
 BARE_TOO = (measures.list_of_sessions, measures.last_messages)  # all that the bare finds can do
 COLUMNS = (*NAMES, BARE)

@@ -61,13 +61,15 @@ class Hub:
             room = self._rooms[name] = Room()
         for item in items:
             if isinstance(item, Batch):
-                _extend(room, item)
+                if room.log is not None and room.log.generation_id == item.generation_id:
+                    room.log.extend(item)
             else:
                 _announce(room, item)
         # A copy: whoever is notified may leave the room.
         for subscriber in tuple(room.subscribers):
             subscriber.notify()
-        self._drop_if_empty(name, room)
+        if not room.subscribers:
+            self._drop_if_empty(name, room)
 
     def running(self, name: str) -> Log | None:
         """Return the log of the generation that runs in a room."""
@@ -81,11 +83,6 @@ class Hub:
     def rooms(self) -> Iterator[tuple[str, int]]:
         """Return the names of all rooms with the number of subscribers of each."""
         return ((name, len(room.subscribers)) for name, room in self._rooms.items())
-
-
-def _extend(room: Room, batch: Batch) -> None:
-    if room.log is not None and room.log.generation_id == batch.generation_id:
-        room.log.extend(batch)
 
 
 def _announce(room: Room, event: Event) -> None:

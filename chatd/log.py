@@ -164,7 +164,8 @@ class Log:
         first, last = (bisect_right(self._tools, at - 1) for at in (prev, seq))
         tools = [(self.entries[at].kind, at) for at in self._tools[first:last]]
         pieces = [("reasoning", prev), *tools, ("text", prev)]
-        empty = {kind for kind in MERGED if not self._whole(kind).between(prev, seq)}
+        wholes = zip(MERGED, (self._text, self._reasoning), strict=True)
+        empty = {kind for kind, whole in wholes if not whole.between(prev, seq)}
         pieces = [piece for piece in pieces if piece[0] not in empty]
         ends = [*range(prev + 1, prev + len(pieces)), seq]
         return [
@@ -180,9 +181,6 @@ class Log:
             yield self.entries[prev].kind, prev, end
             prev, number = end, number + 1
 
-    def _whole(self, kind: str) -> _Whole:
-        return self._text if kind == "text" else self._reasoning
-
     def _frame(
         self, kind: str, prev: int, seq: int, *, full: bool = False, says: tuple[int, int] = (0, 0)
     ) -> Frame:
@@ -190,7 +188,7 @@ class Log:
 
         The frame says these numbers, or others.
         """
-        whole = self._whole(kind)
+        whole = self._text if kind == "text" else self._reasoning
         if kind not in MERGED:
             body: tuple[bytes | bytearray, ...] = (self.entries[prev].text.encode()[1:-1],)
         elif full and kind == "text":

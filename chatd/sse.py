@@ -61,15 +61,12 @@ class Parser:
         end = data.rfind(b"\n\n")
         if end > 0 and data.startswith(b"data: ") and not self._has_fields:
             pieces = data[6:end].split(NEXT)
-            if self._are_lines(pieces, data):
+            is_usual = b"\n" not in b"".join(pieces) and b"\r" not in data
+            if is_usual and len(data) <= self._limit:
                 if end + 2 < len(data):
                     self._keep(data[end + 2 :])
                 return [Event(piece) for piece in pieces]
         return self._any(data)
-
-    def _are_lines(self, pieces: list[bytes], data: bytes) -> bool:
-        no_line_ends = b"".join(pieces).find(b"\n") < 0 and data.find(b"\r") < 0
-        return no_line_ends and len(data) <= self._limit
 
     def _continued(self, data: bytes) -> bytes:
         """Return what is to be read now: nothing while no line ends."""

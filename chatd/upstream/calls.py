@@ -90,7 +90,15 @@ class Upstream:
                 # It does not stream, or has only an error to tell.
                 for chunk in reply.take_whole(await answer.body()):
                     yield chunk
-            while not reply.is_done and (data := await _next(answer, reply)):
+            while not reply.is_done:
+                try:
+                    data = await answer.read()
+                except ProviderError:
+                    if not reply.gathering.is_finished:
+                        raise
+                    break  # It has told why it ended: only the usage or the last word is lost.
+                if not data:
+                    break
                 for chunk in reply.take(data):
                     yield chunk
                 if reply.grew:
@@ -209,12 +217,3 @@ class Upstream:
         if exc.retry_after is not None:
             return exc.retry_after if exc.retry_after <= LONGEST_RETRY_AFTER else None
         return RETRY_PAUSE * 2.0 ** (len(tried) - 1) * random.uniform(0.5, 1)
-
-
-async def _next(answer: Answer, reply: Reply) -> bytes:
-    try:
-        return await answer.read()
-    except ProviderError:
-        if not reply.gathering.is_finished:
-            raise
-        return b""  # It has told why it ended: only the usage or the last word is lost.
